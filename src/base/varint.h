@@ -1,0 +1,63 @@
+/*
+ * varint.h - zigzag LEB128 integers as Kafka's records use them (varint 32 bits, varlong 64 bits).
+ * Pure; any thread. Format: https://kafka.apache.org/protocol (VARINT, VARLONG).
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+#define VARINT_SIZE_MAX 5  /* bytes of the longest 32-bit varint */
+#define VARLONG_SIZE_MAX 10 /* bytes of the longest 64-bit varlong */
+
+static inline uint64_t varint_zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
+
+/* Bytes that varint_put(value) writes. */
+static inline size_t varint_size(int64_t value)
+{
+    uint64_t zigzag = varint_zigzag(value) | 1;
+    return (size_t)(70 - __builtin_clzll(zigzag)) / 7;
+}
+
+/* Writes value at `to` (room for VARLONG_SIZE_MAX); returns the byte after it. */
+static inline uint8_t *varint_put(uint8_t *to, int64_t value)
+{
+    uint64_t zigzag = varint_zigzag(value);
+    while (zigzag >= 0x80) {
+        *to++ = (uint8_t)(zigzag | 0x80);
+        zigzag >>= 7;
+    }
+    *to++ = (uint8_t)zigzag;
+    return to;
+}
+
+/* Takes a varlong; sets failed on truncation or more than VARLONG_SIZE_MAX bytes. */
+static inline int64_t bytes_take_varlong(struct bytes *in)
+{
+    uint64_t zigzag = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        if (in->failed || in->at == in->end)
+            break;
+        uint8_t byte = *in->at++;
+        if (shift == 63 && byte > 1)
+            break;
+        zigzag |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
+    }
+    in->failed = true;
+    return 0;
+}
+
+/* Takes a varint; a value outside 32 bits sets failed. */
+static inline int32_t bytes_take_varint(struct bytes *in)
+{
+    int64_t value = bytes_take_varlong(in);
+    if (value != (int32_t)value) {
+        in->failed = true;
+        return 0;
+    }
+    return (int32_t)value;
+}

@@ -1,0 +1,68 @@
+/*
+ * file.h - files and directories, one thin call each. Every function names the path in its error.
+ *
+ * os/ is the seam to the kernel: tests make the Nth call of a kind fail (os/fault.h). Any thread.
+ * All descriptors are O_CLOEXEC.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What a file system promises; see file_system(). */
+enum file_system_kind {
+    FILE_SYSTEM_DISK,    /* fdatasync makes bytes durable */
+    FILE_SYSTEM_MEMORY,  /* tmpfs, ramfs, memfd: fdatasync means nothing */
+    FILE_SYSTEM_NETWORK, /* NFS, SMB, FUSE-like: mappings are not shared memory; refused */
+};
+
+struct file_identity {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t mount; /* STATX_MNT_ID_UNIQUE, else STATX_MNT_ID, else 0 */
+    uint64_t size;
+    int64_t modified_ms;
+    bool is_directory;
+};
+
+/* open(2) relative to directory (AT_FDCWD allowed); *fd is the caller's to close. path names it in
+ * errors. flags without O_CLOEXEC. */
+int file_open(int directory, const char *path, int flags, mode_t mode, int *fd);
+void file_close(int fd); /* accepts -1 */
+/* Opens the file behind fd once more (/proc/self/fd/N), with a lock owner of its own. */
+int file_reopen(int fd, int flags, int *again);
+int file_memory(const char *name, int *fd); /* memfd_create, sealable off */
+
+int file_read_all(int directory, const char *path, size_t limit, char **text, size_t *length);
+/* Exactly length bytes at position, else MAPLOG_IO (short file: "ends at ..."). */
+int file_read_at(int fd, const char *path, void *to, size_t length, uint64_t position);
+int file_write_at(int fd, const char *path, const void *from, size_t length, uint64_t position);
+/* Appends all of it to a stream descriptor (pipe, terminal, file), retrying short writes. */
+int file_write_stream(int fd, const char *path, const void *from, size_t length);
+/* Read up to length from a stream; 0 at its end. */
+int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got);
+/* Writes path.tmp, fsyncs it (when durable), renames it over path, fsyncs the directory. */
+int file_replace(int directory, const char *path, const void *text, size_t length, bool durable);
+
+int file_allocate(int fd, const char *path, uint64_t position, uint64_t length); /* posix_fallocate */
+int file_punch(int fd, const char *path, uint64_t position, uint64_t length);
+int file_truncate(int fd, const char *path, uint64_t size);
+int file_sync(int fd, const char *path);      /* fsync */
+int file_sync_data(int fd, const char *path); /* fdatasync */
+int file_identify(int fd, const char *path, struct file_identity *identity);
+int file_identify_at(int directory, const char *path, struct file_identity *identity);
+int file_system(int fd, const char *path, enum file_system_kind *kind);
+int file_free_bytes(int fd, const char *path, uint64_t *bytes);
+/* copy_file_range, else read and write: length bytes from `from` to `to`. */
+int file_copy(int from, int to, const char *path, uint64_t position, uint64_t length);
+
+int file_make_directory(int directory, const char *path, mode_t mode); /* exists is no error */
+int file_rename(int directory, const char *from, const char *to);
+int file_remove(int directory, const char *path); /* a file; missing is no error */
+int file_remove_tree(int directory, const char *path);
+bool file_exists(int directory, const char *path);
+/* Calls visit for every entry but "." and ".."; a non-zero answer ends the walk and is returned. */
+int file_list(int directory, const char *path,
+              int (*visit)(void *context, const char *name, bool is_directory), void *context);

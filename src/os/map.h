@@ -1,0 +1,29 @@
+/*
+ * map.h - mappings of files, one thin call each. Any thread. path names the file in errors.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum map_mode {
+    MAP_MODE_READ,    /* PROT_READ, shared */
+    MAP_MODE_WRITE,   /* PROT_READ | PROT_WRITE, shared */
+    MAP_MODE_PRIVATE, /* PROT_READ | PROT_WRITE, copy on write: nobody else sees a change */
+};
+
+#define MAP_PAGE_BYTES 4096
+
+/* Maps length bytes of fd from position (a multiple of MAP_PAGE_BYTES). The range may lie past the
+ * end of the file; only touching such pages is an error (SIGBUS). */
+int map_file(int fd, const char *path, uint64_t position, size_t length, enum map_mode mode,
+             void **address);
+int map_anonymous(size_t length, void **address); /* private memory, zero */
+void map_remove(void *address, size_t length);    /* accepts NULL */
+/* Populates for writing (MADV_POPULATE_WRITE) or reading; MAPLOG_UNSUPPORTED before Linux 5.14. */
+int map_populate(void *address, size_t length, bool write);
+int map_sync(void *address, size_t length, const char *path); /* msync(MS_SYNC) */
+/* One page that is 1 in this process and 0 in every child that fork or clone makes of it
+ * (MADV_WIPEONFORK). The page lives as long as the process. */
+const volatile uint32_t *map_wiped_on_fork(void);

@@ -1,0 +1,31 @@
+/*
+ * process.h - what a process knows of itself and of others. Any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROCESS_NAME_SIZE 32
+#define PROCESS_BOOT_ID_SIZE 16
+
+int process_id(void);
+/* Kernel's start time of pid, clock ticks since boot; 0 when there is no such process. */
+uint64_t process_start(int pid);
+/* Name of this program (comm), NUL-terminated. */
+void process_name(char name[static PROCESS_NAME_SIZE]);
+/* State letter of /proc/PID/stat ('R', 'S', 'T' stopped, 'Z', ...); 0 when unknown. */
+char process_state(int pid);
+int process_boot_id(uint8_t id[static PROCESS_BOOT_ID_SIZE]);
+unsigned process_cpus(void); /* CPUs this process may run on, at least 1 */
+int process_random(void *to, unsigned length);
+
+/* membarrier(GLOBAL_EXPEDITED): registers this process; MAPLOG_UNSUPPORTED where refused. */
+int process_barrier_register(void);
+/* Makes every registered running thread pass a full barrier; only after a successful register by
+ * those it is aimed at. Returns MAPLOG_UNSUPPORTED where refused. */
+int process_barrier(void);
+
+/* Closes fd in every forked child (pthread_atfork): descriptors that hold locks. */
+int process_close_in_child(int fd);
+void process_keep_in_child(int fd); /* forgets it again, before close */
