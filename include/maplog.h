@@ -206,7 +206,6 @@ struct maplog_record {
     const struct maplog_header *headers;
     size_t header_count;
     int64_t timestamp; /* 0: now */
-    int32_t partition; /* 0: by key as Kafka does (murmur2), else the producer's own; n: n - 1 */
 };
 
 /* Opens a producer on a topic, for one thread. MAPLOG_NOT_FOUND, MAPLOG_LIMIT,
@@ -216,14 +215,20 @@ MAPLOG_API int maplog_producer_open(maplog *log, const char *topic,
                                     maplog_producer **producer);
 
 /*
- * Appends one record. Its bytes are copied before the call returns. *offset (may be NULL) is the
- * record's offset, or -1 while it only lies in an open batch.
+ * Appends one record to the partition that its key gives (murmur2, as Kafka's clients do); without
+ * a key to a partition that changes now and then, so that all fill evenly. Its bytes are copied
+ * before the call returns. *offset (may be NULL) is the record's offset, or -1 while it only lies
+ * in an open batch.
  * MAPLOG_TOO_LARGE, MAPLOG_DISK_FULL, MAPLOG_FULL, MAPLOG_TOPIC_DELETED, MAPLOG_TIMED_OUT (the text
  * names the process that holds the partition), MAPLOG_IO, MAPLOG_FORKED. After an error the record
  * was not appended, unless a durable acknowledgement failed: the text says so.
  */
 MAPLOG_API int maplog_produce(maplog_producer *producer, const struct maplog_record *record,
                               int64_t *offset);
+
+/* The same, to a partition of the caller's choice. */
+MAPLOG_API int maplog_produce_to(maplog_producer *producer, int32_t partition,
+                                 const struct maplog_record *record, int64_t *offset);
 
 /* Publishes the open batches; with MAPLOG_ACKS_DISK returns when all is durable. */
 MAPLOG_API int maplog_flush(maplog_producer *producer);
@@ -241,8 +246,9 @@ typedef struct maplog_hold maplog_hold;
 
 struct maplog_consumer_options {
     const char *group;   /* NULL: none; else begin at its progress and claim partitions in it */
-    int32_t partition;   /* 0: all (of a group: those that are free); n: only n - 1 */
-    int64_t start;       /* 0: MAPLOG_BEGIN; MAPLOG_END; n: offset n - 1. A group's progress wins */
+    const int32_t *partitions; /* NULL: all; in a group: all that no other consumer has */
+    size_t partition_count;
+    int at_end;          /* 1: begin behind the last record, not at the first; progress wins */
     int check_crcs;      /* 1: verify each batch's CRC-32C before its records are handed out */
     uint64_t reserved[4];
 };
