@@ -1,0 +1,64 @@
+/*
+ * catalog.h - the topics of a directory: the text file maplog.topics, replaced atomically.
+ *
+ * In memory a catalog is one process's copy of the file; control_header.settings_generation tells
+ * when it is out of date. Pure but for catalog_load and catalog_store. One thread at a time (the
+ * directory's mutex). Text form, one topic a line, see docs/log-format.md:
+ *   maplog-topics 1
+ *   orders id=6mJ0... slots=0-2,9 segment.bytes=8388608 retention.ms=-1
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/uuid.h"
+#include "log/settings.h"
+
+#define CATALOG_FILE "maplog.topics"
+
+struct catalog_config {
+    char *name;
+    char *value;
+};
+
+struct catalog_topic {
+    char name[LIMIT_TOPIC_NAME + 1];
+    struct uuid id;
+    int32_t partitions;
+    uint32_t *slots; /* control slot of each partition */
+    struct catalog_config *configs; /* overrides, sorted by name */
+    size_t config_count;
+    struct settings settings; /* defaults with the overrides applied */
+};
+
+struct catalog {
+    struct catalog_topic **topics; /* sorted by name; pointers stay valid until the topic goes */
+    size_t count;
+};
+
+void catalog_free(struct catalog *catalog);
+/* Parses; unknown settings of a newer version are kept as they are. MAPLOG_CORRUPT with the line. */
+int catalog_parse(struct catalog *catalog, const char *text, size_t length);
+int catalog_format(const struct catalog *catalog, char **text, size_t *length);
+/* Reads CATALOG_FILE of the directory; a missing file is an empty catalog. */
+int catalog_load(struct catalog *catalog, int directory_fd);
+int catalog_store(const struct catalog *catalog, int directory_fd, bool durable);
+
+struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name);
+/* Letters, digits, '.', '_', '-', 1 to 249 bytes, not "." or ".."; and for a new one no existing
+ * topic that differs only by '.' and '_' (Kafka's rule). MAPLOG_INVALID, MAPLOG_EXISTS. */
+int catalog_check_name(const char *name);
+int catalog_check_new(const struct catalog *catalog, const char *name);
+/* Adds a topic with free slots (no slot is used twice); configs as "name=value" strings or NULL.
+ * MAPLOG_EXISTS, MAPLOG_INVALID, MAPLOG_LIMIT. */
+int catalog_add(struct catalog *catalog, const char *name, int32_t partitions,
+                const char *const *configs, const struct uuid *id);
+int catalog_grow(struct catalog *catalog, struct catalog_topic *topic, int32_t partitions);
+/* All or nothing. */
+int catalog_alter(struct catalog_topic *topic, const char *const *configs);
+void catalog_remove(struct catalog *catalog, struct catalog_topic *topic);
+/* The slot's topic and partition number; NULL when no topic has it. */
+struct catalog_topic *catalog_slot(const struct catalog *catalog, uint32_t slot,
+                                   int32_t *partition);

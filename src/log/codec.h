@@ -1,0 +1,32 @@
+/*
+ * codec.h - gzip, snappy (xerial framing written, raw read too), lz4 frame and zstd, as Kafka's
+ * batches hold them. Only to look inside batches: the log stores what the producer sent. Any
+ * thread; a codec_buffer belongs to one.
+ */
+#pragma once
+
+#include <maplog.h>
+
+#include "log/batch.h"
+
+/* Reusable memory for decompressed records. */
+struct codec_buffer {
+    uint8_t *bytes;
+    size_t size;
+    size_t capacity;
+};
+
+void codec_buffer_free(struct codec_buffer *buffer);
+/* Compresses size bytes behind `prefix` reserved bytes at *to (grown as needed). */
+int codec_compress(enum maplog_compression codec, const void *from, size_t size, size_t prefix,
+                   uint8_t **to, size_t *capacity, size_t *packed_size);
+/* Decompresses into buffer; at most LIMIT_DECOMPRESSED. MAPLOG_CORRUPT, MAPLOG_LIMIT. */
+int codec_decompress(enum maplog_compression codec, const void *from, size_t size,
+                     struct codec_buffer *buffer);
+/* The records of a batch: in place when it is not compressed, else decompressed into buffer. */
+int codec_open_batch(const struct batch *batch, struct codec_buffer *buffer, const void **records,
+                     size_t *size);
+/* "none", "gzip", ...; NULL for an unknown codec. */
+const char *codec_name(enum maplog_compression codec);
+/* MAPLOG_INVALID with a text that lists the names. */
+int codec_parse(const char *name, enum maplog_compression *codec);
