@@ -239,7 +239,7 @@ MAPLOG_API int maplog_producer_close(maplog_producer *producer);
 /* ---- consuming ------------------------------------------------------------------------------- */
 
 typedef struct maplog_consumer maplog_consumer;
-typedef struct maplog_hold maplog_hold;
+struct maplog_hold; /* no typedef: maplog_hold() has the name */
 
 #define MAPLOG_END (-1)   /* as an offset: behind the last record */
 #define MAPLOG_BEGIN (-2) /* as an offset: the first record there is */
@@ -301,8 +301,8 @@ MAPLOG_API int maplog_position(maplog_consumer *consumer, int32_t partition, int
 MAPLOG_API int maplog_consumer_descriptor(maplog_consumer *consumer, int *fd);
 
 /* Keeps the memory of the message that was taken last, also past the closing of consumer and log. */
-MAPLOG_API int maplog_hold(maplog_consumer *consumer, maplog_hold **hold);
-MAPLOG_API void maplog_release(maplog_hold *hold); /* any thread; NULL is fine */
+MAPLOG_API int maplog_hold(maplog_consumer *consumer, struct maplog_hold **hold);
+MAPLOG_API void maplog_release(struct maplog_hold *hold); /* any thread; NULL is fine */
 
 MAPLOG_API void maplog_consumer_close(maplog_consumer *consumer); /* commits nothing; NULL is fine */
 

@@ -51,11 +51,13 @@ static inline int64_t bytes_take_varlong(struct bytes *in)
     return 0;
 }
 
-/* Takes a varint; a value outside 32 bits sets failed. */
+/* Takes a varint; a value outside 32 bits sets failed, and so does more than VARINT_SIZE_MAX bytes,
+ * which Kafka's own readers refuse. */
 static inline int32_t bytes_take_varint(struct bytes *in)
 {
+    const uint8_t *first = in->at;
     int64_t value = bytes_take_varlong(in);
-    if (value != (int32_t)value) {
+    if (value != (int32_t)value || in->at - first > VARINT_SIZE_MAX) {
         in->failed = true;
         return 0;
     }

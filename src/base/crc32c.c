@@ -1,0 +1,26 @@
+/* crc32c.c - chooses between the inline loop and ISA-L, which also has the table for old CPUs. */
+#include "base/crc32c.h"
+
+#include <isa-l/crc.h>
+
+/* ISA-L takes an int; a multiple of 64 keeps its wide loop aligned. */
+#define CHUNK_BYTES (1u << 30)
+
+uint32_t crc32c(uint32_t crc, const void *data, size_t length)
+{
+    if (length < CRC32C_SHORT && crc32c_has_short())
+        return crc32c_short(crc, data, length);
+    /* ISA-L's running value is the register itself: not inverted at either end. It never writes
+     * through its pointer, although that is not const. */
+    union {
+        const void *read;
+        unsigned char *given;
+    } at = {.read = data};
+    uint32_t state = ~crc;
+    while (length > CHUNK_BYTES) {
+        state = crc32_iscsi(at.given, (int)CHUNK_BYTES, state);
+        at.given += CHUNK_BYTES;
+        length -= CHUNK_BYTES;
+    }
+    return ~crc32_iscsi(at.given, (int)length, state);
+}
