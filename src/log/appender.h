@@ -1,0 +1,79 @@
+/*
+ * appender.h - appends to one partition: claim, copy, publish, index. One seat, one thread.
+ *
+ * The order of design rule "claim and publish": the whole batch lies at the tail before one release
+ * store of the commit word makes it visible; everything else follows from that word and can be
+ * rebuilt. A writer that dies before the store leaves nothing, one that dies after it leaves an
+ * index that the next writer mends (appender_reload).
+ */
+#pragma once
+
+#include <maplog.h>
+
+#include "log/builder.h"
+#include "log/partition.h"
+#include "shm/lease.h"
+
+struct directory;
+
+/* A cached single-record batch without key and headers: all but value, offset, epoch and CRC. */
+struct appender_template {
+    uint8_t bytes[BATCH_HEADER_BYTES + 16]; /* header and the record up to its value */
+    uint32_t prefix;                        /* used bytes */
+    uint32_t size;                          /* of the whole batch */
+    uint32_t crc;                           /* of bytes[BATCH_ATTRIBUTES..prefix) */
+    size_t value_size;
+    int64_t timestamp;
+};
+
+struct appender {
+    struct lease lease;
+    struct partition *partition;
+    struct directory *directory;
+
+    /* Valid while the lease is ours. */
+    struct segment *segment; /* a reference */
+    _Atomic uint64_t *published;
+    uint8_t *log;
+    int64_t base;
+    uint32_t position; /* tail */
+    uint32_t relative; /* next offset - base */
+    uint32_t limit;    /* bytes that may be touched */
+    uint32_t bytes_since_index;
+    uint32_t index_interval;
+    uint32_t leader_epoch;
+    int64_t max_timestamp;
+    int64_t max_timestamp_offset; /* last offset of its batch, relative to base */
+    int64_t roll_at_ms;           /* wall clock at which segment.ms is over */
+
+    struct settings settings;
+    uint64_t settings_generation;
+    struct appender_template template;
+    int64_t timeout_ns; /* longest wait for another writer; 0: never wait */
+};
+
+/* What came of an append. */
+struct appended {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t log_append_time; /* -1 with create time */
+};
+
+/* seat: taken with control_take_seat; stays the caller's. */
+int appender_open(struct partition *partition, uint32_t seat, int64_t timeout_ns,
+                  struct appender *appender);
+void appender_close(struct appender *appender); /* gives an idle lease up */
+
+/* Appends one whole batch whose CRC is right (base offset and leader epoch are set here; with
+ * LogAppendTime timestamps too, and the CRC is made anew): batch is changed. */
+int appender_append(struct appender *appender, uint8_t *batch, size_t size,
+                    struct appended *appended);
+/* Appends a record as a batch of its own. now_ms: its timestamp unless the record has one. */
+int appender_append_record(struct appender *appender, const struct maplog_record *record,
+                           int64_t now_ms, int64_t *offset);
+/* Same as append, but keeps every offset and epoch of the batch (import, compacted logs): base
+ * offset must be at or above the end. */
+int appender_append_kept(struct appender *appender, const uint8_t *batch, size_t size);
+
+/* Ends the active segment and begins a new one, when it holds anything. */
+int appender_roll(struct appender *appender);

@@ -1,0 +1,66 @@
+/*
+ * directory.h - one attachment of this process to a log: a data directory, or an anonymous log.
+ * Counted; everything that was opened from it keeps it. Any thread.
+ */
+#pragma once
+
+#include <maplog.h>
+#include <pthread.h>
+
+#include "log/catalog.h"
+#include "log/partition.h"
+#include "os/file.h"
+#include "shm/control.h"
+
+struct keeper;
+
+struct directory {
+    _Atomic uint32_t references;
+    struct control_view view;
+    const volatile uint32_t *alive; /* 0 in a forked child (map_wiped_on_fork) */
+    int fd;                         /* of the directory; -1: anonymous */
+    int memory_fd;                  /* of an anonymous log, for passing on; -1: directory */
+    char path[LIMIT_PATH];          /* as opened; "anonymous" */
+    enum file_system_kind kind;
+    bool read_only;
+    bool recovered_privately; /* read-only, nobody attached, not trusted: control is a private copy */
+
+    pthread_mutex_t lock; /* guards what follows */
+    struct catalog catalog;
+    uint64_t catalog_generation;
+    struct partition **partitions; /* by control slot, opened on demand; LIMIT_PARTITIONS */
+    struct keeper *keeper;         /* helper thread, begun by the first producer */
+};
+
+static inline bool directory_forked(const struct directory *directory)
+{
+    return __builtin_expect(*directory->alive == 0, 0);
+}
+
+int directory_open(const char *path, const struct maplog_open_options *options,
+                   struct directory **directory);
+struct directory *directory_keep(struct directory *directory);
+void directory_drop(struct directory *directory); /* detaches with the last reference */
+
+/* Reloads the catalog when another process changed it. The caller holds lock. */
+int directory_refresh(struct directory *directory);
+/* Copies of what the catalog says, so that no lock is held: partitions and id. MAPLOG_NOT_FOUND
+ * names the topic. */
+int directory_topic(struct directory *directory, const char *topic, struct maplog_topic *found);
+/* The partition, opened on first use; lives as long as the directory. */
+int directory_partition(struct directory *directory, const char *topic, int32_t number,
+                        struct partition **partition);
+/* The partition of a control slot if this process opened it, else NULL. */
+struct partition *directory_opened(struct directory *directory, uint32_t slot);
+
+/* topics.c: changes, each under LOCK_CATALOG. */
+int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,
+                           const char *const *configs);
+int directory_delete_topic(struct directory *directory, const char *topic);
+int directory_alter_topic(struct directory *directory, const char *topic,
+                          const char *const *configs);
+int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions);
+
+/* anonymous.c */
+int anonymous_open(const struct maplog_anonymous_options *options, struct directory **directory);
+int anonymous_attach(int fd, struct directory **directory);
