@@ -1,0 +1,176 @@
+# maplog: `make` builds build/release/{maplog,libmaplog.so,libmaplog.a}; `make help` lists the rest.
+# Every src/*/*.c is picked up by itself: src/cmd is the program, all other folders the library.
+
+VERSION := 0.1.0
+SONAME := libmaplog.so.0
+BUILD ?= release
+OUT ?= build/$(BUILD)
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+FUZZ_SECONDS ?= 60
+PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# ---- flags -----------------------------------------------------------------------------------------
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+SANITIZE := -O1 -fno-omit-frame-pointer
+ifeq ($(BUILD),release)
+MODE := -O2
+else ifeq ($(BUILD),asan)
+MODE := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
+else ifeq ($(BUILD),tsan)
+MODE := $(SANITIZE) -fsanitize=thread
+else ifeq ($(BUILD),fuzz)
+CC := clang
+MODE := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+else
+$(error BUILD is release, asan, tsan or fuzz, not "$(BUILD)")
+endif
+LIB_PACKAGES := libisal liblz4 libzstd snappy zlib
+# Empty until tools/install-dependencies has run on a fresh machine; recipes expand it later.
+pc = $(shell $(PKG_CONFIG) --silence-errors $(1))
+ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -D_GNU_SOURCE -DMAPLOG_VERSION_TEXT='"$(VERSION)"' \
+    $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+ALL_LDFLAGS = $(MODE) -pthread -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
+LIBS = $(call pc,--libs $(LIB_PACKAGES))
+CMD_LIBS = $(call pc,--libs jansson)
+TEST_LIBS = $(call pc,--libs cmocka jansson)
+
+# ---- what there is ---------------------------------------------------------------------------------
+MAP := src/client/maplog.map
+objects = $(patsubst %.c,$(OUT)/%.o,$(1))
+programs = $(patsubst %.c,$(OUT)/%,$(1))
+CMD_SOURCES := $(wildcard src/cmd/*.c)
+LIB_SOURCES := $(filter-out $(CMD_SOURCES),$(wildcard src/*/*.c))
+CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
+LIB_OBJECTS := $(call objects,$(LIB_SOURCES))
+# X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
+TEST_SOURCES := $(wildcard tests/*/*_test.c tests/*/*/*_test.c)
+TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/shm/%,$(TEST_SOURCES))
+TESTS := $(call programs,$(if $(filter tsan,$(BUILD)),$(TSAN_SOURCES),$(TEST_SOURCES)))
+BENCHES := $(call programs,$(wildcard bench/*.c))
+EXAMPLES := $(call programs,$(wildcard examples/*.c))
+FUZZERS := $(call programs,$(wildcard tests/fuzz/*.c))
+TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
+CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
+BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
+
+.PHONY: all tests fuzzers examples run test long bench fuzz tidy format install uninstall clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(OUT)/maplog $(OUT)/libmaplog.so $(OUT)/libmaplog.a
+tests: $(TESTS)
+fuzzers: $(FUZZERS)
+examples: $(EXAMPLES)
+
+# ---- how it is built -------------------------------------------------------------------------------
+# Objects depend on $(OUT)/flags, which changes when the compiler or a flag does.
+FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo "$(subst ",\",$(FLAGS_NOW))" | cmp -s - $@ || echo "$(subst ",\",$(FLAGS_NOW))" >$@
+FORCE:
+
+COMPILE = @mkdir -p $(@D); echo "  CC   $@"; $(CC) $(ALL_CFLAGS) -MMD -MP
+LINK = @echo "  LINK $@"; $(CC) $(ALL_LDFLAGS)
+
+$(OUT)/%.o: %.c $(OUT)/flags
+	$(COMPILE) -c -o $@ $<
+
+$(OUT)/libmaplog.a: $(LIB_OBJECTS)
+	@echo "  AR   $@"; rm -f $@; ar rcs $@ $^
+
+$(OUT)/libmaplog.so: $(LIB_OBJECTS) $(MAP)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(MAP) -o $@ $(LIB_OBJECTS) $(LIBS)
+	@ln -sf libmaplog.so $(OUT)/$(SONAME)
+
+$(OUT)/maplog: $(CMD_OBJECTS) $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS) $(CMD_LIBS)
+
+$(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(TEST_SUPPORT) $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+$(OUT)/tests/unit/cmd/%_test: $(OUT)/tests/unit/cmd/%_test.o $(TEST_SUPPORT) $(CMD_PARTS) \
+    $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+$(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
+	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS)
+
+-include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(OUT)/*/*/*/*.d)
+
+# ---- what one does with it -------------------------------------------------------------------------
+run: ## install what is missing, build, and show a text file going through a log in ./data
+	@tools/install-dependencies build
+	@$(MAKE) --no-print-directory all
+	@tools/tour $(OUT)/maplog
+
+TEST_BUILDS = tools/install-dependencies build test; \
+    $(MAKE) --no-print-directory BUILD=release OUT=build/release all tests examples; \
+    $(MAKE) --no-print-directory BUILD=asan OUT=build/asan tests; \
+    $(MAKE) --no-print-directory BUILD=tsan OUT=build/tsan tests; \
+    $(MAKE) --no-print-directory BUILD=fuzz OUT=build/fuzz fuzzers
+
+test: ## every test that ends within minutes; the last line is "N passed, N failed, N skipped"
+	@set -e; $(TEST_BUILDS)
+	@tests/run
+
+long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
+	@set -e; tools/install-dependencies long; $(TEST_BUILDS)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
+
+bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=1 for JSON
+	@set -e; for b in $(BENCHES); do $$b $(if $(JSON),--json); done
+
+fuzz: ## every fuzz target for FUZZ_SECONDS; what they find stays in build/fuzz/found
+	@tools/install-dependencies build test
+	@$(MAKE) --no-print-directory BUILD=fuzz OUT=build/fuzz fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --fuzz
+
+tidy: $(OUT)/libmaplog.so ## layers, banned calls, sizes, exports, formatting
+	@tools/tidy --library $(OUT)/libmaplog.so
+
+format: ## put every C file into the form of .clang-format
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+MAN = $(DESTDIR)$(PREFIX)/share/man
+COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/maplog
+MAN_PAGES := $(wildcard man/*.1 man/*.3)
+man_files = $(foreach page,$(MAN_PAGES),$(MAN)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
+INSTALLED = $(DESTDIR)$(PREFIX)/bin/maplog $(DESTDIR)$(INCLUDEDIR)/maplog.h $(COMPLETION) \
+    $(addprefix $(DESTDIR)$(LIBDIR)/,libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) \
+    pkgconfig/maplog.pc) $(man_files)
+
+install: all ## into PREFIX (/usr/local), LIBDIR, under DESTDIR; stripped
+	install -D -s -m 755 $(OUT)/maplog $(DESTDIR)$(PREFIX)/bin/maplog
+	install -D -s -m 755 $(OUT)/libmaplog.so $(DESTDIR)$(LIBDIR)/libmaplog.so.$(VERSION)
+	ln -sf libmaplog.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmaplog.so
+	install -D -m 644 $(OUT)/libmaplog.a $(DESTDIR)$(LIBDIR)/libmaplog.a
+	strip --strip-debug $(DESTDIR)$(LIBDIR)/libmaplog.a
+	install -D -m 644 include/maplog.h $(DESTDIR)$(INCLUDEDIR)/maplog.h
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' maplog.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/maplog.pc
+	for page in $(MAN_PAGES); do \
+	    install -D -m 644 $$page $(MAN)/man$${page##*.}/$${page##*/} || exit 1; done
+	$(if $(wildcard completions/maplog),install -D -m 644 completions/maplog $(COMPLETION))
+
+uninstall: ## remove exactly what install put there
+	rm -f $(INSTALLED)
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@echo "Variables: BUILD=release|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS"
