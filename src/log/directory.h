@@ -25,6 +25,8 @@ struct directory {
     bool read_only;
     bool recovered_privately; /* read-only, nobody attached, not trusted: control is a private copy */
 
+    _Atomic int64_t clock_ms; /* wall clock kept by the helper thread; 0: it sleeps (keeper.h) */
+
     pthread_mutex_t lock; /* guards what follows */
     struct catalog catalog;
     uint64_t catalog_generation;

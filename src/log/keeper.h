@@ -14,18 +14,15 @@
 int keeper_begin(struct directory *directory);
 void keeper_end(struct directory *directory);
 
-/* Wall clock in milliseconds at about the cost of a load: kept by the helper thread while this
- * process appends, read from the system when the thread sleeps or is late. */
-struct keeper_clock {
-    _Atomic int64_t ms; /* 0: the thread sleeps */
-};
-extern struct keeper_clock keeper_clock_word;
-int64_t keeper_clock_wake(void); /* slow path: real time; wakes the thread */
+/* Slow path of keeper_now_ms: the system's time; wakes the thread when it sleeps. */
+int64_t keeper_clock_wake(struct directory *directory);
 
-static inline int64_t keeper_now_ms(void)
+/* Wall clock in milliseconds at about the cost of a load: kept by the helper thread while this
+ * process appends, asked from the system while the thread sleeps or was never begun. */
+static inline int64_t keeper_now_ms(struct directory *directory)
 {
-    int64_t ms = atomic_load_explicit(&keeper_clock_word.ms, memory_order_relaxed);
-    return __builtin_expect(ms != 0, 1) ? ms : keeper_clock_wake();
+    int64_t ms = load_relaxed(&directory->clock_ms);
+    return __builtin_expect(ms != 0, 1) ? ms : keeper_clock_wake(directory);
 }
 
 /* Something with a deadline that the thread calls when it is due, e.g. a lingering batch. */

@@ -24,6 +24,8 @@ void map_remove(void *address, size_t length);    /* accepts NULL */
 /* Populates for writing (MADV_POPULATE_WRITE) or reading; MAPLOG_UNSUPPORTED before Linux 5.14. */
 int map_populate(void *address, size_t length, bool write);
 int map_sync(void *address, size_t length, const char *path); /* msync(MS_SYNC) */
-/* One page that is 1 in this process and 0 in every child that fork or clone makes of it
- * (MADV_WIPEONFORK). The page lives as long as the process. */
+/* A word that tells a process from its forked children: not 0 here, and 0 in every child that fork
+ * or clone makes (MADV_WIPEONFORK) until the child calls this function itself, which gives it a
+ * number that none of its ancestors had. So a handle keeps the number of its process and is
+ * inherited when the word differs. The address never changes; NULL when there is no memory. */
 const volatile uint32_t *map_wiped_on_fork(void);

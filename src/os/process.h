@@ -26,6 +26,11 @@ int process_barrier_register(void);
  * those it is aimed at. Returns MAPLOG_UNSUPPORTED where refused. */
 int process_barrier(void);
 
-/* Closes fd in every forked child (pthread_atfork): descriptors that hold locks. */
+/* Closes fd in every forked child (pthread_atfork): descriptors that hold locks. The child must not
+ * close the number again, it may mean another file by then. */
 int process_close_in_child(int fd);
 void process_keep_in_child(int fd); /* forgets it again, before close */
+/* No fork() of another thread falls between these two: to open such a descriptor and hand it to
+ * process_close_in_child(), or to close it. Short, not nested. */
+void process_fork_hold(void);
+void process_fork_release(void);
