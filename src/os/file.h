@@ -35,15 +35,19 @@ void file_close(int fd); /* accepts -1 */
 int file_reopen(int fd, int flags, int *again);
 int file_memory(const char *name, int *fd); /* memfd_create, sealable off */
 
+/* The whole file with a NUL behind it, to be freed; MAPLOG_LIMIT when it is longer than limit. */
 int file_read_all(int directory, const char *path, size_t limit, char **text, size_t *length);
 /* Exactly length bytes at position, else MAPLOG_IO (short file: "ends at ..."). */
 int file_read_at(int fd, const char *path, void *to, size_t length, uint64_t position);
 int file_write_at(int fd, const char *path, const void *from, size_t length, uint64_t position);
-/* Appends all of it to a stream descriptor (pipe, terminal, file), retrying short writes. */
+/* Appends all of it to a stream descriptor (pipe, terminal, file), retrying short writes.
+ * MAPLOG_CLOSED when nobody reads the pipe any more (EPIPE; SIGPIPE is the program's matter). */
 int file_write_stream(int fd, const char *path, const void *from, size_t length);
-/* Read up to length from a stream; 0 at its end. */
+/* Reads up to length from a stream; *got is 0 at its end. MAPLOG_BUSY when a signal handler ran
+ * before anything came: look at what it left and call again. */
 int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got);
-/* Writes path.tmp, fsyncs it (when durable), renames it over path, fsyncs the directory. */
+/* Writes path.tmp, fsyncs it (when durable), renames it over path, fsyncs the directory (when
+ * durable). Readers see the old text or the new one. One caller at a time for a path. */
 int file_replace(int directory, const char *path, const void *text, size_t length, bool durable);
 
 int file_allocate(int fd, const char *path, uint64_t position, uint64_t length); /* posix_fallocate */
@@ -55,14 +59,16 @@ int file_identify(int fd, const char *path, struct file_identity *identity);
 int file_identify_at(int directory, const char *path, struct file_identity *identity);
 int file_system(int fd, const char *path, enum file_system_kind *kind);
 int file_free_bytes(int fd, const char *path, uint64_t *bytes);
-/* copy_file_range, else read and write: length bytes from `from` to `to`. */
+/* copy_file_range, else read and write: length bytes at position, to the same position. */
 int file_copy(int from, int to, const char *path, uint64_t position, uint64_t length);
 
 int file_make_directory(int directory, const char *path, mode_t mode); /* exists is no error */
 int file_rename(int directory, const char *from, const char *to);
 int file_remove(int directory, const char *path); /* a file; missing is no error */
+/* A directory with all in it, or a file; follows no symbolic link; missing is no error. */
 int file_remove_tree(int directory, const char *path);
 bool file_exists(int directory, const char *path);
-/* Calls visit for every entry but "." and ".."; a non-zero answer ends the walk and is returned. */
+/* Calls visit for every entry but "." and "..", in no order; a non-zero answer ends the walk and is
+ * returned. A link to a directory is one. */
 int file_list(int directory, const char *path,
               int (*visit)(void *context, const char *name, bool is_directory), void *context);

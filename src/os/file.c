@@ -1,0 +1,385 @@
+/* file.c - files: open, read, write, size, and what they are. Directories are in file_tree.c. */
+#define _GNU_SOURCE 1
+#include "os/file.h"
+
+#include "base/error.h"
+#include "os/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000u
+#endif
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000u
+#endif
+
+#define COPY_BYTES (256u << 10) /* buffer of file_copy */
+#define READ_BYTES 4096         /* first buffer of file_read_all */
+
+int file_open(int directory, const char *path, int flags, mode_t mode, int *fd)
+{
+    int errnum = fault_check(FAULT_OPEN);
+    while (!errnum) {
+        int opened = openat(directory, path, flags | O_CLOEXEC, mode);
+        if (opened >= 0) {
+            *fd = opened;
+            return 0;
+        }
+        if (errno != EINTR)
+            errnum = errno;
+    }
+    return error_errno(errnum, "cannot open %s", path);
+}
+
+void file_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+int file_reopen(int fd, int flags, int *again)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return file_open(AT_FDCWD, path, flags, 0, again);
+}
+
+int file_memory(const char *name, int *fd)
+{
+    int errnum = fault_check(FAULT_OPEN);
+    int made = -1;
+    if (!errnum) {
+        made = memfd_create(name, MFD_CLOEXEC);
+        errnum = errno;
+    }
+    if (made < 0)
+        return error_errno(errnum, "cannot create memory file %s", name);
+    *fd = made;
+    return 0;
+}
+
+/* Waits until a non-blocking stream is ready. */
+static void wait_for_stream(int fd, short events)
+{
+    struct pollfd stream = {.fd = fd, .events = events, .revents = 0};
+    poll(&stream, 1, -1);
+}
+
+int file_read_all(int directory, const char *path, size_t limit, char **text, size_t *length)
+{
+    int fd;
+    int result = file_open(directory, path, O_RDONLY, 0, &fd);
+    if (result != 0)
+        return result;
+    size_t room = 0;
+    size_t filled = 0;
+    char *read_text = NULL;
+    for (bool ended = false; !ended;) {
+        if (filled > limit) {
+            result = error_set(MAPLOG_LIMIT, "%s is larger than %zu bytes", path, limit);
+            break;
+        }
+        if (room - filled < 2) { /* a byte to see the end by, and the NUL */
+            size_t more = room ? 2 * room : READ_BYTES;
+            char *grown = realloc(read_text, more);
+            if (!grown) {
+                result = error_errno(ENOMEM, "cannot read %s", path);
+                break;
+            }
+            read_text = grown;
+            room = more;
+        }
+        size_t got = 0;
+        result = file_read_stream(fd, path, read_text + filled, room - filled - 1, &got);
+        if (result != 0 && result != MAPLOG_BUSY)
+            break;
+        ended = result == 0 && got == 0;
+        filled += got;
+    }
+    close(fd);
+    if (result != 0) {
+        free(read_text);
+        return result;
+    }
+    read_text[filled] = '\0';
+    *text = read_text;
+    *length = filled;
+    return 0;
+}
+
+int file_read_at(int fd, const char *path, void *to, size_t length, uint64_t position)
+{
+    int errnum = fault_check(FAULT_READ);
+    size_t filled = 0;
+    while (!errnum && filled < length) {
+        ssize_t got =
+            pread(fd, (char *)to + filled, length - filled, (off_t)(position + filled));
+        if (got == 0)
+            return error_set(MAPLOG_IO, "%s ends at %llu, wanted %zu bytes at %llu", path,
+                             (unsigned long long)(position + filled), length,
+                             (unsigned long long)position);
+        if (got > 0)
+            filled += (size_t)got;
+        else if (errno != EINTR)
+            errnum = errno;
+    }
+    return errnum ? error_errno(errnum, "cannot read %zu bytes of %s at %llu", length, path,
+                                (unsigned long long)position)
+                  : 0;
+}
+
+int file_write_at(int fd, const char *path, const void *from, size_t length, uint64_t position)
+{
+    int errnum = fault_check(FAULT_WRITE);
+    size_t written = 0;
+    while (!errnum && written < length) {
+        ssize_t put = pwrite(fd, (const char *)from + written, length - written,
+                             (off_t)(position + written));
+        if (put >= 0)
+            written += (size_t)put;
+        else if (errno != EINTR)
+            errnum = errno;
+    }
+    return errnum ? error_errno(errnum, "cannot write %zu bytes of %s at %llu", length, path,
+                                (unsigned long long)position)
+                  : 0;
+}
+
+int file_write_stream(int fd, const char *path, const void *from, size_t length)
+{
+    int errnum = fault_check(FAULT_WRITE);
+    size_t written = 0;
+    while (!errnum && written < length) {
+        ssize_t put = write(fd, (const char *)from + written, length - written);
+        if (put >= 0)
+            written += (size_t)put;
+        else if (errno == EAGAIN)
+            wait_for_stream(fd, POLLOUT);
+        else if (errno != EINTR)
+            errnum = errno;
+    }
+    if (errnum == EPIPE)
+        return error_set(MAPLOG_CLOSED, "nobody reads %s any more", path);
+    return errnum ? error_errno(errnum, "cannot write to %s", path) : 0;
+}
+
+int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got)
+{
+    int errnum = fault_check(FAULT_READ);
+    while (!errnum) {
+        ssize_t taken = read(fd, to, length);
+        if (taken >= 0) {
+            *got = (size_t)taken;
+            return 0;
+        }
+        if (errno == EINTR)
+            return error_set(MAPLOG_BUSY, "a signal interrupted reading %s", path);
+        if (errno == EAGAIN)
+            wait_for_stream(fd, POLLIN);
+        else
+            errnum = errno;
+    }
+    return error_errno(errnum, "cannot read %s", path);
+}
+
+int file_allocate(int fd, const char *path, uint64_t position, uint64_t length)
+{
+    int errnum = fault_check(FAULT_ALLOCATE);
+    while (!errnum && fallocate(fd, 0, (off_t)position, (off_t)length) != 0) {
+        if (errno == EOPNOTSUPP) {
+            /* The C library then writes a byte a block, only where nobody has written yet. */
+            errnum = posix_fallocate(fd, (off_t)position, (off_t)length);
+            break;
+        }
+        if (errno != EINTR)
+            errnum = errno;
+    }
+    return errnum ? error_errno(errnum, "cannot allocate %llu bytes of %s at %llu",
+                                (unsigned long long)length, path, (unsigned long long)position)
+                  : 0;
+}
+
+int file_punch(int fd, const char *path, uint64_t position, uint64_t length)
+{
+    int errnum = fault_check(FAULT_TRUNCATE);
+    while (!errnum && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)position,
+                                (off_t)length) != 0) {
+        if (errno == EINTR)
+            continue;
+        errnum = errno;
+    }
+    return errnum ? error_errno(errnum, "cannot free %llu bytes of %s at %llu",
+                                (unsigned long long)length, path, (unsigned long long)position)
+                  : 0;
+}
+
+/* For calls that only take a descriptor: tries again after a signal; 0 or the errno. */
+#define TRY(kind, call)                                                                            \
+    ({                                                                                             \
+        int errnum_ = fault_check(kind);                                                           \
+        while (!errnum_ && (call) != 0)                                                            \
+            if (errno != EINTR)                                                                    \
+                errnum_ = errno;                                                                   \
+        errnum_;                                                                                   \
+    })
+
+int file_truncate(int fd, const char *path, uint64_t size)
+{
+    int errnum = TRY(FAULT_TRUNCATE, ftruncate(fd, (off_t)size));
+    return errnum ? error_errno(errnum, "cannot set the size of %s to %llu", path,
+                                (unsigned long long)size)
+                  : 0;
+}
+
+int file_sync(int fd, const char *path)
+{
+    int errnum = TRY(FAULT_SYNC, fsync(fd));
+    return errnum ? error_errno(errnum, "cannot sync %s", path) : 0;
+}
+
+int file_sync_data(int fd, const char *path)
+{
+    int errnum = TRY(FAULT_SYNC, fdatasync(fd));
+    return errnum ? error_errno(errnum, "cannot sync the data of %s", path) : 0;
+}
+
+static int identify(int directory, const char *path, const char *shown, int flags,
+                    struct file_identity *identity)
+{
+    struct statx status;
+    if (statx(directory, path, flags, STATX_BASIC_STATS | STATX_MNT_ID | STATX_MNT_ID_UNIQUE,
+              &status) != 0)
+        return error_errno(errno, "cannot look at %s", shown);
+    bool has_mount = (status.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE)) != 0;
+    *identity = (struct file_identity){
+        .device = makedev(status.stx_dev_major, status.stx_dev_minor),
+        .inode = status.stx_ino,
+        .mount = has_mount ? status.stx_mnt_id : 0,
+        .size = status.stx_size,
+        .modified_ms = (int64_t)status.stx_mtime.tv_sec * 1000 + status.stx_mtime.tv_nsec / 1000000,
+        .is_directory = S_ISDIR(status.stx_mode),
+    };
+    return 0;
+}
+
+int file_identify(int fd, const char *path, struct file_identity *identity)
+{
+    return identify(fd, "", path, AT_EMPTY_PATH, identity);
+}
+
+int file_identify_at(int directory, const char *path, struct file_identity *identity)
+{
+    return identify(directory, path, path, 0, identity);
+}
+
+static int look_at_system(int fd, const char *path, struct statfs *status)
+{
+    while (fstatfs(fd, status) != 0)
+        if (errno != EINTR)
+            return error_errno(errno, "cannot look at the file system of %s", path);
+    return 0;
+}
+
+/* statfs(2)'s magic numbers. */
+static const struct {
+    uint32_t magic;
+    enum file_system_kind kind;
+} file_systems[] = {
+    {0x01021994, FILE_SYSTEM_MEMORY},  /* tmpfs, memfd */
+    {0x858458f6, FILE_SYSTEM_MEMORY},  /* ramfs */
+    {0x958458f6, FILE_SYSTEM_MEMORY},  /* hugetlbfs */
+    {0x00006969, FILE_SYSTEM_NETWORK}, /* NFS */
+    {0x0000517b, FILE_SYSTEM_NETWORK}, /* SMB */
+    {0xff534d42, FILE_SYSTEM_NETWORK}, /* CIFS */
+    {0xfe534d42, FILE_SYSTEM_NETWORK}, /* SMB2 */
+    {0x01021997, FILE_SYSTEM_NETWORK}, /* 9p */
+    {0x65735546, FILE_SYSTEM_NETWORK}, /* FUSE, virtiofs */
+    {0x00c36400, FILE_SYSTEM_NETWORK}, /* Ceph */
+    {0x5346414f, FILE_SYSTEM_NETWORK}, /* AFS */
+    {0x6b414653, FILE_SYSTEM_NETWORK}, /* AFS of the kernel */
+    {0x73757245, FILE_SYSTEM_NETWORK}, /* Coda */
+    {0x0000564c, FILE_SYSTEM_NETWORK}, /* NCP */
+    {0x0bd00bd0, FILE_SYSTEM_NETWORK}, /* Lustre */
+    {0x47504653, FILE_SYSTEM_NETWORK}, /* GPFS */
+    {0x01161970, FILE_SYSTEM_NETWORK}, /* GFS2 */
+    {0x7461636f, FILE_SYSTEM_NETWORK}, /* OCFS2 */
+    {0x19830326, FILE_SYSTEM_NETWORK}, /* BeeGFS */
+    {0x20030528, FILE_SYSTEM_NETWORK}, /* OrangeFS */
+    {0x786f4256, FILE_SYSTEM_NETWORK}, /* VirtualBox's shared folders */
+    {0xbacbacbc, FILE_SYSTEM_NETWORK}, /* VMware's */
+};
+
+int file_system(int fd, const char *path, enum file_system_kind *kind)
+{
+    struct statfs status;
+    int result = look_at_system(fd, path, &status);
+    if (result != 0)
+        return result;
+    *kind = FILE_SYSTEM_DISK;
+    for (size_t i = 0; i < sizeof file_systems / sizeof file_systems[0]; i++)
+        if (file_systems[i].magic == (uint32_t)status.f_type)
+            *kind = file_systems[i].kind;
+    return 0;
+}
+
+int file_free_bytes(int fd, const char *path, uint64_t *bytes)
+{
+    struct statfs status;
+    int result = look_at_system(fd, path, &status);
+    if (result != 0)
+        return result;
+    *bytes = (uint64_t)status.f_bavail * (uint64_t)status.f_frsize;
+    return 0;
+}
+
+/* Through memory, where the kernel cannot copy by itself. */
+static int copy_by_hand(int from, int to, const char *path, uint64_t position, uint64_t length)
+{
+    size_t room = length < COPY_BYTES ? (size_t)length : COPY_BYTES;
+    void *buffer = malloc(room ? room : 1);
+    int result = buffer ? 0 : error_errno(ENOMEM, "cannot copy %s", path);
+    while (result == 0 && length > 0) {
+        size_t part = length < room ? (size_t)length : room;
+        result = file_read_at(from, path, buffer, part, position);
+        if (result == 0)
+            result = file_write_at(to, path, buffer, part, position);
+        position += part;
+        length -= part;
+    }
+    free(buffer);
+    return result;
+}
+
+int file_copy(int from, int to, const char *path, uint64_t position, uint64_t length)
+{
+    int errnum = fault_check(FAULT_WRITE);
+    while (!errnum && length > 0) {
+        off_t at = (off_t)position;
+        off_t at_too = at;
+        size_t part = length < (1u << 30) ? (size_t)length : 1u << 30;
+        ssize_t copied = copy_file_range(from, &at, to, &at_too, part, 0);
+        if (copied > 0) {
+            position += (uint64_t)copied;
+            length -= (uint64_t)copied;
+        } else if (copied == 0 || errno == EXDEV || errno == EINVAL || errno == ENOSYS ||
+                   errno == EOPNOTSUPP || errno == EPERM) {
+            /* Nothing copied: some file systems say so although there are bytes. */
+            return copy_by_hand(from, to, path, position, length);
+        } else if (errno != EINTR) {
+            errnum = errno;
+        }
+    }
+    return errnum ? error_errno(errnum, "cannot copy %s", path) : 0;
+}

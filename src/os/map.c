@@ -1,0 +1,108 @@
+/* map.c - mmap(2) and friends. */
+#define _GNU_SOURCE 1
+#include "os/map.h"
+
+#include "base/error.h"
+#include "os/fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+int map_file(int fd, const char *path, uint64_t position, size_t length, enum map_mode mode,
+             void **address)
+{
+    int protection = mode == MAP_MODE_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+    int flags = mode == MAP_MODE_PRIVATE ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+    int errnum = fault_check(FAULT_MAP);
+    void *at = MAP_FAILED;
+    if (!errnum) {
+        at = mmap(NULL, length, protection, flags, fd, (off_t)position);
+        errnum = errno;
+    }
+    if (at == MAP_FAILED)
+        return error_errno(errnum, "cannot map %zu bytes of %s at %llu", length, path,
+                           (unsigned long long)position);
+    *address = at;
+    return 0;
+}
+
+int map_anonymous(size_t length, void **address)
+{
+    int errnum = fault_check(FAULT_MAP);
+    void *at = MAP_FAILED;
+    if (!errnum) {
+        at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        errnum = errno;
+    }
+    if (at == MAP_FAILED)
+        return error_errno(errnum, "cannot map %zu bytes of memory", length);
+    *address = at;
+    return 0;
+}
+
+void map_remove(void *address, size_t length)
+{
+    if (address)
+        munmap(address, length);
+}
+
+int map_populate(void *address, size_t length, bool write)
+{
+    while (madvise(address, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0) {
+        if (errno == EINVAL)
+            return error_set(MAPLOG_UNSUPPORTED, "this kernel cannot populate a mapping (5.14)");
+        if (errno != EINTR && errno != EAGAIN)
+            return error_errno(errno, "cannot populate %zu bytes of a mapping", length);
+    }
+    return 0;
+}
+
+int map_sync(void *address, size_t length, const char *path)
+{
+    int errnum = fault_check(FAULT_SYNC);
+    if (!errnum && msync(address, length, MS_SYNC) != 0)
+        errnum = errno;
+    return errnum ? error_errno(errnum, "cannot sync %zu mapped bytes of %s", length, path) : 0;
+}
+
+static atomic_uint *wiped;       /* the page; NULL: could not be made */
+static atomic_uint generation;   /* the last number that this process or an ancestor had */
+static pthread_once_t wiped_once = PTHREAD_ONCE_INIT;
+
+static void wipe_in_child(void)
+{
+    *wiped = 0;
+}
+
+static void make_wiped(void)
+{
+    void *page;
+    if (map_anonymous(MAP_PAGE_BYTES, &page) != 0)
+        return;
+    wiped = page;
+    /* Where the kernel cannot, fork() at least can; a bare clone() then goes unnoticed. */
+    if (madvise(page, MAP_PAGE_BYTES, MADV_WIPEONFORK) != 0 &&
+        pthread_atfork(NULL, NULL, wipe_in_child) != 0)
+        wiped = NULL;
+}
+
+const volatile uint32_t *map_wiped_on_fork(void)
+{
+    pthread_once(&wiped_once, make_wiped);
+    if (!wiped)
+        return NULL;
+    unsigned none = 0;
+    if (*wiped == 0)
+        atomic_compare_exchange_strong(wiped, &none, ++generation);
+    return (const volatile uint32_t *)(const volatile void *)wiped;
+}
