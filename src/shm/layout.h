@@ -94,16 +94,16 @@ struct control_partition {
     _Atomic uint32_t durable_policy; /* 1: somebody asks for durable acks; do not populate ahead */
     _Atomic uint32_t index_damaged;  /* 1: an index could not be extended; rebuilt at recovery */
 
-    /* The writer's own, valid while `noted_published` equals the commit word; else rebuilt from the
-     * last index entry (the writer died between the two). */
+    /* The writer's own notes, valid while `noted_published` equals the commit word; else rebuilt
+     * from the last index entry (the writer died between the two). Pairs as `published`. */
     OWN_LINE _Atomic uint64_t noted_published;
-    _Atomic uint64_t max_timestamp;        /* of the active segment, int64; INT64_MIN-like -1: none */
-    _Atomic uint64_t max_timestamp_offset; /* last offset of the batch that holds it */
-    _Atomic uint64_t first_append_ms;      /* wall clock of the segment's first append, for segment.ms */
+    _Atomic uint64_t max_timestamp;        /* of the active segment, as int64; -1: none */
+    _Atomic uint64_t max_timestamp_offset; /* relative last offset of the batch that holds it */
+    _Atomic uint64_t first_append_ms;      /* wall clock of the segment's first append: segment.ms */
     _Atomic uint32_t bytes_since_index;
-    _Atomic uint32_t index_bytes;          /* valid bytes of .index of the active segment */
-    _Atomic uint32_t timeindex_bytes;
-    _Atomic uint32_t allocated;            /* bytes allocated of the active segment */
+    _Atomic uint32_t index_bytes[2];       /* entries of .index that are valid, in bytes */
+    _Atomic uint32_t timeindex_bytes[2];
+    _Atomic uint32_t allocated[2];         /* bytes of .log that may be touched */
 
     /* Takers and slow paths take turns here. */
     OWN_LINE struct thread_mutex takers;
