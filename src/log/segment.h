@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
+
 struct directory;
 struct partition;
 
@@ -37,7 +39,8 @@ struct segment_list {
     size_t count;
 };
 
-/* Sizes of a segment's parts, in bytes. */
+/* Sizes of a segment's parts, in bytes. Each part that grows is allocated ahead; the indexes by a
+ * fixed rule from the log's allocation (segment_index_room), so that no one must ask the file. */
 struct segment_sizes {
     uint64_t log;
     uint64_t index;
@@ -64,12 +67,29 @@ struct store {
     int (*sizes)(struct partition *partition, int64_t base, struct segment_sizes *sizes);
     /* Removes it; readers that mapped it keep their bytes (I1). MAPLOG_BUSY: a slot is pinned. */
     int (*remove)(struct partition *partition, int64_t base);
+    /* Gives back what open or create mapped; only segment_drop calls it. */
+    void (*unmap)(struct segment *segment);
     /* fdatasync of the log; when `fresh` also of its directory entry (I5). */
     int (*sync)(struct segment *segment, bool fresh);
 };
 
 extern const struct store store_files;  /* store_files.c */
 extern const struct store store_memory; /* store_memory.c */
+
+/* Bytes allocated for the offset index (time index: half as many again) when `allocated` bytes of
+ * the log are: an entry each 512 bytes at most, LIMIT_INDEX_BYTES at most. Entries beyond are left
+ * out, which only makes look-ups scan further. */
+static inline uint32_t segment_index_room(uint64_t allocated)
+{
+    uint64_t room = (allocated / 512 + 1) * 8;
+    return room < LIMIT_INDEX_BYTES ? (uint32_t)room : LIMIT_INDEX_BYTES;
+}
+
+static inline struct segment_sizes segment_allocation(uint64_t allocated)
+{
+    uint64_t room = segment_index_room(allocated);
+    return (struct segment_sizes){allocated, room, room / 8 * 12};
+}
 
 struct segment *segment_keep(struct segment *segment);
 void segment_drop(struct segment *segment); /* unmaps with the last reference; accepts NULL */
