@@ -8,3 +8,5 @@
 
 /* Applies retention.bytes and retention.ms, and removes segments below log_start. */
 int retain_apply(struct partition *partition, int64_t now_ms);
+/* Removes segments that lie wholly below log_start. */
+int retain_remove_below_start(struct partition *partition);

@@ -24,6 +24,17 @@ void segment_drop(struct segment *segment)
     free(segment);
 }
 
+int segment_sealed(const struct segment *segment, struct segment_sizes *sizes)
+{
+    if (segment->log_fd < 0)
+        return segment->partition->store->sizes(segment->partition, segment->base, sizes);
+    struct file_identity file;
+    int result = file_identify(segment->log_fd, segment->partition->name, &file);
+    if (!result)
+        *sizes = (struct segment_sizes){file.size, segment->index_bytes, segment->timeindex_bytes};
+    return result;
+}
+
 void segment_list_free(struct segment_list *list)
 {
     free(list->bases);

@@ -93,6 +93,8 @@ static inline struct segment_sizes segment_allocation(uint64_t allocated)
 
 struct segment *segment_keep(struct segment *segment);
 void segment_drop(struct segment *segment); /* unmaps with the last reference; accepts NULL */
+/* Sizes of a sealed segment that is mapped, also when its files were removed meanwhile. */
+int segment_sealed(const struct segment *segment, struct segment_sizes *sizes);
 void segment_list_free(struct segment_list *list);
 /* Index of the last base <= offset; -1 when there is none. */
 long segment_list_find(const struct segment_list *list, int64_t offset);
