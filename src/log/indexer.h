@@ -1,0 +1,53 @@
+/*
+ * indexer.h - decides which batches of a segment get an entry in its indexes, as Kafka does: the
+ * appender and a rebuild of the indexes must come to the same bytes. Pure; one thread.
+ */
+#pragma once
+
+#include "log/index.h"
+
+struct indexer {
+    uint32_t interval;    /* index.interval.bytes */
+    uint32_t bytes_since; /* bytes of batches since the last entry (or the segment's begin) */
+    int64_t max_timestamp; /* largest of the segment so far; -1: none */
+    int64_t max_timestamp_relative; /* last offset of the batch that holds it */
+};
+
+/* The index parts of a segment in memory: how much of them is filled, and what there is room for. */
+struct indexer_parts {
+    uint8_t *index;
+    size_t index_bytes;
+    size_t index_room;
+    uint8_t *timeindex;
+    size_t timeindex_bytes;
+    size_t timeindex_room;
+};
+
+/* Of an empty segment. */
+static inline void indexer_begin(struct indexer *indexer, uint32_t interval)
+{
+    *indexer = (struct indexer){.interval = interval, .max_timestamp = -1};
+}
+
+/* Takes note of the next batch. True: entries are due for it, see indexer_put. */
+static inline bool indexer_add(struct indexer *indexer, uint32_t size, int64_t max_timestamp,
+                               uint32_t last_relative)
+{
+    if (max_timestamp > indexer->max_timestamp) {
+        indexer->max_timestamp = max_timestamp;
+        indexer->max_timestamp_relative = last_relative;
+    }
+    bool due = indexer->bytes_since > indexer->interval;
+    indexer->bytes_since = due ? size : indexer->bytes_since + size;
+    return due;
+}
+
+/* Is the largest timestamp above that of the last entry? Only then it is worth a new one. */
+bool indexer_time_due(const struct indexer *indexer, const uint8_t *timeindex, size_t bytes);
+
+/* Adds the entries that are due for the batch at position. Without room nothing is added: an index
+ * may have fewer entries, a look-up then walks further. */
+void indexer_put(const struct indexer *indexer, struct indexer_parts *parts, uint32_t position,
+                 uint32_t last_relative);
+/* Adds the last time entry of a segment that is complete (rolled, or detached). */
+void indexer_end(const struct indexer *indexer, struct indexer_parts *parts);
