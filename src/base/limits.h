@@ -20,3 +20,4 @@
 #define LIMIT_ANONYMOUS_SLOTS 64  /* segment slots of an anonymous log */
 #define LIMIT_DECOMPRESSED (256u << 20) /* bytes that one compressed batch may unfold to */
 #define LIMIT_INDEX_BYTES (10u << 20) /* of one index file, as Kafka's segment.index.bytes */
+#define LIMIT_ALLOCATE_DURABLE (8u << 20) /* bytes, largest step with durable acknowledgements */
