@@ -11,17 +11,21 @@
 #include <maplog.h>
 
 #include "log/builder.h"
+#include "log/indexer.h"
 #include "log/partition.h"
 #include "shm/lease.h"
 
 struct directory;
 
+#define APPENDER_TEMPLATE_BYTES 80 /* header and at most 15 bytes; copied whole */
+#define APPENDER_SLACK 80          /* bytes behind a batch that a copy may run over */
+
 /* A cached single-record batch without key and headers: all but value, offset, epoch and CRC. */
 struct appender_template {
-    uint8_t bytes[BATCH_HEADER_BYTES + 16]; /* header and the record up to its value */
+    uint8_t bytes[APPENDER_TEMPLATE_BYTES]; /* header and the record up to its value */
     uint32_t prefix;                        /* used bytes */
     uint32_t size;                          /* of the whole batch */
-    uint32_t crc;                           /* of bytes[BATCH_ATTRIBUTES..prefix) */
+    uint32_t crc;                           /* of bytes from BATCH_ATTRIBUTES to prefix */
     size_t value_size;
     int64_t timestamp;
 };
@@ -39,12 +43,10 @@ struct appender {
     uint32_t position; /* tail */
     uint32_t relative; /* next offset - base */
     uint32_t limit;    /* bytes that may be touched */
-    uint32_t bytes_since_index;
-    uint32_t index_interval;
     uint32_t leader_epoch;
-    int64_t max_timestamp;
-    int64_t max_timestamp_offset; /* last offset of its batch, relative to base */
-    int64_t roll_at_ms;           /* wall clock at which segment.ms is over */
+    struct indexer indexer;
+    uint32_t parity;    /* rolls & 1: which of the control slot's pairs is ours */
+    int64_t roll_at_ms; /* wall clock at which segment.ms is over */
 
     struct settings settings;
     uint64_t settings_generation;

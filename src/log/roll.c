@@ -1,0 +1,316 @@
+#include "log/roll.h"
+
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "log/batch.h"
+#include "log/directory.h"
+#include "log/index.h"
+#include "os/clock.h"
+#include "os/fault.h"
+
+static uint64_t smaller(uint64_t left, uint64_t right)
+{
+    return left < right ? left : right;
+}
+
+/* Largest end of a batch. The mapping may be longer than segment.bytes says, or shorter after that
+ * was raised. */
+static uint64_t segment_limit(const struct appender *appender)
+{
+    return smaller((uint64_t)appender->settings.segment_bytes,
+                   appender->segment->log_bytes - APPENDER_SLACK);
+}
+
+static size_t segment_reserve(const struct appender *appender)
+{
+    return (size_t)appender->settings.segment_bytes + APPENDER_SLACK;
+}
+
+static void take_limit(struct appender *appender)
+{
+    struct control_partition *control = appender->partition->control;
+    uint64_t allocated = load_relaxed(&control->allocated[appender->parity]);
+    appender->limit = (uint32_t)smaller(allocated, segment_limit(appender) + APPENDER_SLACK);
+}
+
+static void take_roll_time(struct appender *appender)
+{
+    int64_t first = (int64_t)load_relaxed(&appender->partition->control->first_append_ms);
+    appender->roll_at_ms = first && first < INT64_MAX - appender->settings.segment_ms
+                               ? first + appender->settings.segment_ms
+                               : INT64_MAX;
+}
+
+int roll_settings(struct appender *appender)
+{
+    struct settings settings;
+    uint64_t generation;
+    int result = partition_settings(appender->partition, &settings, &generation);
+    if (result)
+        return result;
+    appender->settings = settings;
+    appender->settings_generation = generation;
+    appender->indexer.interval = (uint32_t)settings.index_interval_bytes;
+    appender->template.value_size = SIZE_MAX; /* LogAppendTime may have changed */
+    take_roll_time(appender);
+    if (appender->segment)
+        take_limit(appender);
+    return 0;
+}
+
+/* This process's mapping of the active segment, shared by its appenders. */
+static int take_segment(struct appender *appender, int64_t base)
+{
+    struct partition *partition = appender->partition;
+    int result = 0;
+    pthread_mutex_lock(&partition->lock);
+    if (!partition->active || partition->active->base != base) {
+        struct segment *segment;
+        result =
+            partition->store->open(partition, base, segment_reserve(appender), true, &segment);
+        if (!result) {
+            segment_drop(partition->active);
+            partition->active = segment;
+        }
+    }
+    if (!result && appender->segment != partition->active) {
+        segment_drop(appender->segment);
+        appender->segment = segment_keep(partition->active);
+    }
+    pthread_mutex_unlock(&partition->lock);
+    return result;
+}
+
+/* The writer before us died between its publication and its notes: what they would say follows
+ * from the batches behind the last index entry. */
+static int mend_notes(struct appender *appender, const struct partition_end *end)
+{
+    struct control_partition *control = appender->partition->control;
+    const struct segment *segment = appender->segment;
+    struct indexer *indexer = &appender->indexer;
+    uint32_t relative, position = 0;
+    int64_t timestamp = -1;
+    uint32_t timestamp_relative = 0;
+    timeindex_last(segment->timeindex, load_relaxed(&control->timeindex_bytes[appender->parity]),
+                   &timestamp, &timestamp_relative);
+    index_last(segment->index, load_relaxed(&control->index_bytes[appender->parity]), &relative,
+               &position);
+    indexer->max_timestamp = timestamp;
+    indexer->max_timestamp_relative = timestamp_relative;
+    indexer->bytes_since = 0;
+    while (position < end->position) {
+        struct batch batch;
+        int result = batch_read(segment->log + position, end->position - position, &batch);
+        if (result)
+            return error_prefix(result, "%s/%s segment %" PRId64 " position %" PRIu32,
+                                appender->directory->path, appender->partition->name,
+                                segment->base, position);
+        indexer_note(indexer, batch.size, batch.max_timestamp,
+                     (uint32_t)(batch.last_offset - segment->base));
+        position += batch.size;
+    }
+    return 0;
+}
+
+static int take_notes(struct appender *appender, const struct partition_end *end)
+{
+    struct control_partition *control = appender->partition->control;
+    if (load_acquire(&control->noted_published) != end->word)
+        return mend_notes(appender, end);
+    appender->indexer.max_timestamp = (int64_t)load_relaxed(&control->max_timestamp);
+    appender->indexer.max_timestamp_relative =
+        (int64_t)load_relaxed(&control->max_timestamp_offset);
+    appender->indexer.bytes_since = load_relaxed(&control->bytes_since_index);
+    return 0;
+}
+
+int roll_reload(struct appender *appender)
+{
+    struct partition *partition = appender->partition;
+    struct partition_end end;
+    partition_end(partition, &end);
+    appender->parity = end.rolls & 1;
+    appender->published = &partition->control->published[appender->parity];
+    appender->base = end.base;
+    appender->position = end.position;
+    appender->relative = (uint32_t)end.word;
+    appender->leader_epoch = load_relaxed(&partition->control->leader_epoch);
+    appender->template.value_size = SIZE_MAX;
+    appender->indexer.interval = (uint32_t)appender->settings.index_interval_bytes;
+    if (end.rolls == 0) {
+        segment_drop(appender->segment);
+        appender->segment = NULL;
+        appender->limit = 0;
+        return 0;
+    }
+    int result = take_segment(appender, end.base);
+    if (result)
+        return result;
+    appender->log = appender->segment->log;
+    take_limit(appender);
+    take_roll_time(appender);
+    return take_notes(appender, &end);
+}
+
+/* Allocates for at least `need` bytes: doubling from 64 KiB, at most 64 MiB more at a time; when
+ * the disk has not that much, just what is needed. */
+static int grow(struct appender *appender, uint64_t need)
+{
+    struct control_partition *control = appender->partition->control;
+    const struct store *store = appender->partition->store;
+    uint64_t now = load_relaxed(&control->allocated[appender->parity]);
+    uint64_t step = now < LIMIT_ALLOCATE_FIRST  ? LIMIT_ALLOCATE_FIRST
+                    : now > LIMIT_ALLOCATE_STEP ? LIMIT_ALLOCATE_STEP
+                                                : now;
+    if (load_relaxed(&control->durable_policy) && step > LIMIT_ALLOCATE_DURABLE)
+        step = LIMIT_ALLOCATE_DURABLE;
+    uint64_t target = now + step > need ? now + step : need;
+    target = smaller(target, segment_limit(appender) + APPENDER_SLACK);
+    struct segment_sizes sizes = segment_allocation(target);
+    int result = store->allocate(appender->segment, &sizes);
+    if (result == MAPLOG_DISK_FULL && target > need) {
+        target = need;
+        sizes = segment_allocation(target);
+        result = store->allocate(appender->segment, &sizes);
+    }
+    if (result)
+        return result;
+    fault_point("grow-allocated");
+    store_release(&control->allocated[appender->parity], (uint32_t)target);
+    take_limit(appender);
+    return 0;
+}
+
+/* Whatever was published of the active segment gets its last time index entry, and the files their
+ * exact sizes. Before the next segment is published: who dies in between leaves a segment that is
+ * merely to be allocated again. */
+static int seal(struct appender *appender)
+{
+    struct control_partition *control = appender->partition->control;
+    struct segment *segment = appender->segment;
+    uint32_t parity = appender->parity;
+    uint32_t timeindex = load_relaxed(&control->timeindex_bytes[parity]);
+    uint32_t index = load_relaxed(&control->index_bytes[parity]);
+    const struct indexer *indexer = &appender->indexer;
+    int64_t last_timestamp = -1;
+    uint32_t last_relative;
+    timeindex_last(segment->timeindex, timeindex, &last_timestamp, &last_relative);
+    if (indexer->max_timestamp > last_timestamp &&
+        timeindex + TIMEINDEX_ENTRY_BYTES <= segment->timeindex_bytes) {
+        struct segment_sizes room = segment_allocation(load_relaxed(&control->allocated[parity]));
+        room.timeindex += TIMEINDEX_ENTRY_BYTES;
+        int result = appender->partition->store->allocate(segment, &room);
+        if (result)
+            return result;
+        timeindex_put(segment->timeindex, timeindex, indexer->max_timestamp,
+                      (uint32_t)indexer->max_timestamp_relative);
+        timeindex += TIMEINDEX_ENTRY_BYTES;
+        store_release(&control->timeindex_bytes[parity], timeindex);
+    }
+    /* Nobody may touch what is cut off: the appender's limit goes first. */
+    store_release(&control->allocated[parity], appender->position);
+    struct segment_sizes exact = {appender->position, index, timeindex};
+    int result = appender->partition->store->seal(appender->partition, appender->base, &exact);
+    take_limit(appender);
+    return result;
+}
+
+int roll_segment(struct appender *appender, int64_t now_ms)
+{
+    struct partition *partition = appender->partition;
+    struct control_partition *control = partition->control;
+    int64_t base = appender->base + appender->relative;
+    struct segment *made;
+    int result = partition->store->create(partition, base, segment_reserve(appender), &made);
+    if (result)
+        return result;
+    fault_point("roll-created");
+    struct segment_sizes first = segment_allocation(LIMIT_ALLOCATE_FIRST);
+    result = partition->store->allocate(made, &first);
+    if (!result && appender->segment)
+        result = seal(appender);
+    if (result) {
+        segment_drop(made);
+        partition->store->remove(partition, base);
+        return result;
+    }
+    fault_point("roll-sealed");
+    uint64_t rolls = load_relaxed(&control->rolls) + 1;
+    uint32_t parity = rolls & 1;
+    store_relaxed(&control->noted_published, UINT64_MAX); /* no notes: mend if we die here */
+    store_relaxed(&control->base[parity], (uint64_t)base);
+    store_relaxed(&control->index_bytes[parity], 0);
+    store_relaxed(&control->timeindex_bytes[parity], 0);
+    store_relaxed(&control->allocated[parity], LIMIT_ALLOCATE_FIRST);
+    store_relaxed(&control->first_append_ms, (uint64_t)now_ms);
+    store_release(&control->published[parity], 0);
+    store_release(&control->rolls, rolls); /* pairs with partition_end */
+    fault_point("roll-published");
+
+    pthread_mutex_lock(&partition->lock);
+    segment_drop(partition->active);
+    partition->active = made;
+    segment_drop(appender->segment);
+    appender->segment = segment_keep(made);
+    pthread_mutex_unlock(&partition->lock);
+    appender->parity = parity;
+    appender->published = &control->published[parity];
+    appender->log = made->log;
+    appender->base = base;
+    appender->position = appender->relative = 0;
+    indexer_init(&appender->indexer, (uint32_t)appender->settings.index_interval_bytes);
+    take_limit(appender);
+    take_roll_time(appender);
+    return 0;
+}
+
+int roll_make_room(struct appender *appender, size_t size, uint32_t records, int64_t now_ms)
+{
+    if (size + APPENDER_SLACK > segment_reserve(appender))
+        return error_set(MAPLOG_TOO_LARGE, "a batch of %zu bytes for %s: segment.bytes is %lld",
+                         size, appender->partition->name,
+                         (long long)appender->settings.segment_bytes);
+    uint64_t end = (uint64_t)appender->position + size;
+    bool used = appender->segment && appender->position > 0;
+    bool over = used && (end > segment_limit(appender) || now_ms >= appender->roll_at_ms ||
+                         (uint64_t)appender->relative + records > INT32_MAX);
+    if (!appender->segment || over) {
+        int result = roll_segment(appender, now_ms);
+        if (result)
+            return result;
+        end = size;
+    }
+    if (now_ms >= appender->roll_at_ms) { /* nothing in it yet: its time begins now */
+        store_relaxed(&appender->partition->control->first_append_ms, (uint64_t)now_ms);
+        take_roll_time(appender);
+    }
+    return end + APPENDER_SLACK <= appender->limit ? 0 : grow(appender, end + APPENDER_SLACK);
+}
+
+void roll_index(struct appender *appender, uint32_t position, uint32_t last_relative)
+{
+    struct control_partition *control = appender->partition->control;
+    const struct segment *segment = appender->segment;
+    uint32_t parity = appender->parity;
+    struct segment_sizes room = segment_allocation(load_relaxed(&control->allocated[parity]));
+    uint32_t bytes = load_relaxed(&control->index_bytes[parity]);
+    fault_point("index-begun");
+    if (bytes + INDEX_ENTRY_BYTES <= room.index &&
+        bytes + INDEX_ENTRY_BYTES <= segment->index_bytes) {
+        index_put(segment->index, bytes, last_relative, position);
+        store_release(&control->index_bytes[parity], bytes + INDEX_ENTRY_BYTES);
+    }
+    bytes = load_relaxed(&control->timeindex_bytes[parity]);
+    int64_t last_timestamp = -1;
+    uint32_t relative;
+    timeindex_last(segment->timeindex, bytes, &last_timestamp, &relative);
+    const struct indexer *indexer = &appender->indexer;
+    if (indexer->max_timestamp > last_timestamp &&
+        bytes + TIMEINDEX_ENTRY_BYTES <= room.timeindex &&
+        bytes + TIMEINDEX_ENTRY_BYTES <= segment->timeindex_bytes) {
+        timeindex_put(segment->timeindex, bytes, indexer->max_timestamp,
+                      (uint32_t)indexer->max_timestamp_relative);
+        store_release(&control->timeindex_bytes[parity], bytes + TIMEINDEX_ENTRY_BYTES);
+    }
+}
