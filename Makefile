@@ -15,7 +15,8 @@ CC := gcc
 endif
 
 # ---- flags -----------------------------------------------------------------------------------------
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
+    -Wno-missing-field-initializers
 SANITIZE := -O1 -fno-omit-frame-pointer
 ifeq ($(BUILD),release)
 MODE := -O2
