@@ -1,5 +1,7 @@
 #include "log/indexer.h"
 
+#include "log/batch.h"
+
 bool indexer_time_due(const struct indexer *indexer, const uint8_t *timeindex, size_t bytes)
 {
     int64_t timestamp = -1;
@@ -21,9 +23,51 @@ void indexer_end(const struct indexer *indexer, struct indexer_parts *parts)
 void indexer_put(const struct indexer *indexer, struct indexer_parts *parts, uint32_t position,
                  uint32_t last_relative)
 {
-    if (parts->index_room - parts->index_bytes < INDEX_ENTRY_BYTES)
-        return;
-    index_put(parts->index, parts->index_bytes, last_relative, position);
-    parts->index_bytes += INDEX_ENTRY_BYTES;
+    if (parts->index_room - parts->index_bytes >= INDEX_ENTRY_BYTES) {
+        index_put(parts->index, parts->index_bytes, last_relative, position);
+        parts->index_bytes += INDEX_ENTRY_BYTES;
+    }
     indexer_end(indexer, parts);
+}
+
+uint32_t indexer_build(struct indexer *indexer, const uint8_t *log, uint64_t size, int64_t base,
+                       struct indexer_parts *parts)
+{
+    uint32_t position = 0;
+    struct batch batch;
+    while (position < size && batch_read(log + position, size - position, &batch) == 0) {
+        uint32_t last_relative = (uint32_t)(batch.last_offset - base);
+        if (indexer_add(indexer, batch.size, batch.max_timestamp, last_relative))
+            indexer_put(indexer, parts, position, last_relative);
+        position += batch.size;
+    }
+    return position;
+}
+
+bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t base,
+                   const struct indexer_parts *parts, bool ended)
+{
+    if (index_valid_bytes(parts->index, parts->index_bytes) != parts->index_bytes ||
+        timeindex_valid_bytes(parts->timeindex, parts->timeindex_bytes) != parts->timeindex_bytes)
+        return false;
+    struct indexer indexer;
+    indexer_init(&indexer, interval);
+    uint32_t relative = 0, position = 0;
+    bool indexed = index_last(parts->index, parts->index_bytes, &relative, &position);
+    bool full = parts->index_room - parts->index_bytes < INDEX_ENTRY_BYTES;
+    for (bool first = indexed; position < size; first = false) {
+        struct batch batch;
+        if (batch_read(log + position, size - position, &batch) != 0)
+            break;
+        if (first && batch.last_offset - base != relative)
+            return false;
+        if (indexer_add(&indexer, batch.size, batch.max_timestamp,
+                        (uint32_t)(batch.last_offset - base)) &&
+            !full)
+            return false;
+        position += batch.size;
+    }
+    if (indexed && position == 0)
+        return false;
+    return !ended || !indexer_time_due(&indexer, parts->timeindex, parts->timeindex_bytes);
 }

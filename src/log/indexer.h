@@ -7,13 +7,13 @@
 #include "log/index.h"
 
 struct indexer {
-    uint32_t interval;    /* index.interval.bytes */
-    uint32_t bytes_since; /* bytes of batches since the last entry (or the segment's begin) */
-    int64_t max_timestamp; /* largest of the segment so far; -1: none */
+    uint32_t interval;              /* index.interval.bytes */
+    uint32_t bytes_since;           /* bytes of batches since the last entry, or the beginning */
+    int64_t max_timestamp;          /* largest of the segment so far; -1: none */
     int64_t max_timestamp_relative; /* last offset of the batch that holds it */
 };
 
-/* The index parts of a segment in memory: how much of them is filled, and what there is room for. */
+/* The index parts of a segment in memory: how much is filled, and what there is room for. */
 struct indexer_parts {
     uint8_t *index;
     size_t index_bytes;
@@ -24,21 +24,30 @@ struct indexer_parts {
 };
 
 /* Of an empty segment. */
-static inline void indexer_begin(struct indexer *indexer, uint32_t interval)
+static inline void indexer_init(struct indexer *indexer, uint32_t interval)
 {
     *indexer = (struct indexer){.interval = interval, .max_timestamp = -1};
 }
 
-/* Takes note of the next batch. True: entries are due for it, see indexer_put. */
-static inline bool indexer_add(struct indexer *indexer, uint32_t size, int64_t max_timestamp,
-                               uint32_t last_relative)
+/* Takes note of the next batch, without an entry for it. */
+static inline void indexer_note(struct indexer *indexer, uint32_t size, int64_t max_timestamp,
+                                uint32_t last_relative)
 {
     if (max_timestamp > indexer->max_timestamp) {
         indexer->max_timestamp = max_timestamp;
         indexer->max_timestamp_relative = last_relative;
     }
+    indexer->bytes_since += size;
+}
+
+/* The same; true: entries are due for this batch, see indexer_put. */
+static inline bool indexer_add(struct indexer *indexer, uint32_t size, int64_t max_timestamp,
+                               uint32_t last_relative)
+{
     bool due = indexer->bytes_since > indexer->interval;
-    indexer->bytes_since = due ? size : indexer->bytes_since + size;
+    if (__builtin_expect(due, 0))
+        indexer->bytes_since = 0;
+    indexer_note(indexer, size, max_timestamp, last_relative);
     return due;
 }
 
@@ -51,3 +60,13 @@ void indexer_put(const struct indexer *indexer, struct indexer_parts *parts, uin
                  uint32_t last_relative);
 /* Adds the last time entry of a segment that is complete (rolled, or detached). */
 void indexer_end(const struct indexer *indexer, struct indexer_parts *parts);
+
+/* Indexes the batches of log[0, size) into empty parts, from an indexer_init()ed state on. Looks at
+ * headers only. Returns the position behind the last whole batch. */
+uint32_t indexer_build(struct indexer *indexer, const uint8_t *log, uint64_t size, int64_t base,
+                       struct indexer_parts *parts);
+/* Do the parts look like what indexer_build would give for log[0, size)? Entries ascend, the last
+ * ones name batches of the log, and none is missing behind them. `ended`: the segment is complete.
+ * The room tells how many entries could have been put. */
+bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t base,
+                   const struct indexer_parts *parts, bool ended);
