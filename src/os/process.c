@@ -9,6 +9,7 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,16 @@ unsigned process_cpus(void)
         return (unsigned)CPU_COUNT(&cpus);
     long online = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than the set can hold */
     return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned process_cpus_online(void)
+{
+    static atomic_uint cached; /* two threads may both ask */
+    if (cached == 0) {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        cached = online > 0 ? (unsigned)online : 1;
+    }
+    return cached;
 }
 
 int process_random(void *to, unsigned length)

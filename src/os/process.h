@@ -17,7 +17,10 @@ void process_name(char name[static PROCESS_NAME_SIZE]);
 /* State letter of /proc/PID/stat ('R', 'S', 'T' stopped, 'Z', ...); 0 when unknown. */
 char process_state(int pid);
 int process_boot_id(uint8_t id[static PROCESS_BOOT_ID_SIZE]);
-unsigned process_cpus(void); /* CPUs this process may run on, at least 1 */
+unsigned process_cpus(void); /* CPUs this thread may run on, at least 1 */
+/* CPUs that are switched on in this machine, as of the first call: with 1, waiting for another
+ * process by spinning is in vain. */
+unsigned process_cpus_online(void);
 int process_random(void *to, unsigned length);
 
 /* membarrier(GLOBAL_EXPEDITED): registers this process; MAPLOG_UNSUPPORTED where refused. */
