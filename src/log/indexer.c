@@ -54,6 +54,8 @@ bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t
     indexer_init(&indexer, interval);
     uint32_t relative = 0, position = 0;
     bool indexed = index_last(parts->index, parts->index_bytes, &relative, &position);
+    if (indexed && (position == 0 || position >= size))
+        return false;
     bool full = parts->index_room - parts->index_bytes < INDEX_ENTRY_BYTES;
     for (bool first = indexed; position < size; first = false) {
         struct batch batch;
@@ -67,7 +69,5 @@ bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t
             return false;
         position += batch.size;
     }
-    if (indexed && position == 0)
-        return false;
     return !ended || !indexer_time_due(&indexer, parts->timeindex, parts->timeindex_bytes);
 }
