@@ -14,6 +14,11 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
+# As many jobs as there are CPUs, unless -j says otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 # ---- flags -----------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
     -Wno-missing-field-initializers
@@ -115,18 +120,17 @@ run: ## install what is missing, build, and show a text file going through a log
 	@$(MAKE) --no-print-directory all
 	@tools/tour $(OUT)/maplog
 
-TEST_BUILDS = tools/install-dependencies build test; \
-    $(MAKE) --no-print-directory BUILD=release OUT=build/release all tests examples; \
-    $(MAKE) --no-print-directory BUILD=asan OUT=build/asan tests; \
-    $(MAKE) --no-print-directory BUILD=tsan OUT=build/tsan tests; \
-    $(MAKE) --no-print-directory BUILD=fuzz OUT=build/fuzz fuzzers
+part = $(MAKE) --no-print-directory BUILD=$(1) OUT=build/$(1)
+TEST_BUILDS = $(call part,release) all tests examples && $(call part,asan) tests && \
+    $(call part,tsan) tests && $(call part,fuzz) fuzzers
+BROKEN = { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 test: ## every test that ends within minutes; the last line is "N passed, N failed, N skipped"
-	@set -e; $(TEST_BUILDS)
+	+@tools/install-dependencies build test && $(TEST_BUILDS) || $(BROKEN)
 	@tests/run
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
-	@set -e; tools/install-dependencies long; $(TEST_BUILDS)
+	+@tools/install-dependencies build test long && $(TEST_BUILDS) && $(call part,asan) all || $(BROKEN)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
 
 bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=1 for JSON
@@ -134,7 +138,7 @@ bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=
 
 fuzz: ## every fuzz target for FUZZ_SECONDS; what they find stays in build/fuzz/found
 	@tools/install-dependencies build test
-	@$(MAKE) --no-print-directory BUILD=fuzz OUT=build/fuzz fuzzers
+	+@$(call part,fuzz) fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --fuzz
 
 tidy: $(OUT)/libmaplog.so ## layers, banned calls, sizes, exports, formatting
