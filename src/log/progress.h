@@ -21,6 +21,8 @@ int progress_fetch(struct progress *progress, const char *group, const char *top
  * head and older segments go, so that the log stays small. */
 int progress_commit(struct progress *progress, const char *group, const char *topic,
                     int32_t partition, int64_t offset, const char *metadata);
+/* Commits away all progress in a topic, of every group: it was deleted. */
+int progress_forget(struct progress *progress, const char *topic);
 /* Calls visit for every live entry of the group (NULL: all groups). */
 int progress_list(struct progress *progress, const char *group,
                   int (*visit)(void *context, const char *group, const char *topic,

@@ -1,0 +1,49 @@
+/* held.c - keeping the memory of a message; see <maplog.h>. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "client/consumer.h"
+
+struct maplog_hold {
+    struct directory *directory; /* a reference: segments name it */
+    struct segment *segment;     /* a reference, or NULL */
+    struct unpacked *unpacked;   /* a reference, or NULL */
+};
+
+void unpacked_drop(struct unpacked *unpacked)
+{
+    if (!unpacked || add_full(&unpacked->references, -1) != 1)
+        return;
+    codec_buffer_free(&unpacked->buffer);
+    free(unpacked);
+}
+
+int maplog_hold(struct maplog_consumer *consumer, struct maplog_hold **hold)
+{
+    if (directory_forked(consumer->directory))
+        return client_inherited("consumer");
+    if (!consumer->last)
+        return error_set(MAPLOG_NOT_FOUND, "no message was taken by the consumer's last call");
+    struct maplog_hold *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for a hold");
+    made->directory = directory_keep(consumer->directory);
+    if (consumer->last_unpacked) {
+        made->unpacked = consumer->unpacked;
+        add_full(&made->unpacked->references, 1);
+    } else {
+        made->segment = segment_keep(consumer->last->reader.segment);
+    }
+    *hold = made;
+    return 0;
+}
+
+void maplog_release(struct maplog_hold *hold)
+{
+    if (!hold)
+        return;
+    segment_drop(hold->segment);
+    unpacked_drop(hold->unpacked);
+    directory_drop(hold->directory);
+    free(hold);
+}

@@ -1,0 +1,145 @@
+/* sources.c - the partitions of a consumer: claims, new ones, positions. */
+#include "client/consumer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* Makes room for one more source. */
+static int grow(struct maplog_consumer *consumer)
+{
+    size_t count = consumer->count + 1;
+    struct source **sources = realloc(consumer->sources, count * sizeof(struct source *));
+    if (sources)
+        consumer->sources = sources;
+    struct bell_watch *watches =
+        sources ? realloc(consumer->watches, count * sizeof *watches) : NULL;
+    if (!watches)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for %zu partitions", count);
+    consumer->watches = watches;
+    return 0;
+}
+
+/* Where a new source begins. */
+static int begin(struct maplog_consumer *consumer, struct source *source, bool fresh)
+{
+    source->committed = -1;
+    if (consumer->group) {
+        struct progress *progress;
+        int result = client_progress(consumer->log, &progress);
+        if (!result)
+            result = progress_fetch(progress, consumer->group, consumer->topic, source->number,
+                                    &source->committed);
+        if (result)
+            return result;
+    }
+    int64_t from = consumer->at_end && !fresh ? MAPLOG_END : MAPLOG_BEGIN;
+    sources_seek(consumer, source, source->committed >= 0 ? source->committed : from);
+    return 0;
+}
+
+int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh)
+{
+    struct partition *opened;
+    int result = directory_partition(consumer->directory, consumer->topic, partition, &opened);
+    if (!result)
+        result = grow(consumer);
+    if (result)
+        return result;
+    struct source *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for partition %d", (int)partition);
+    made->partition = opened;
+    made->number = partition;
+    made->claim_fd = -1;
+    reader_init(&made->reader, opened, 0);
+    if (consumer->group)
+        result = progress_claim(consumer->directory, consumer->group, consumer->topic, partition,
+                                &made->claim_fd);
+    if (!result)
+        result = begin(consumer, made, fresh);
+    if (result) {
+        sources_remove(consumer, made);
+        return result == MAPLOG_GROUP_BUSY ? 0 : result;
+    }
+    consumer->sources[consumer->count++] = made;
+    return 1;
+}
+
+void sources_remove(struct maplog_consumer *consumer, struct source *source)
+{
+    reader_close(&source->reader);
+    /* A forked child's descriptor is closed already, and the number may be another file's. */
+    if (source->claim_fd >= 0 && !directory_forked(consumer->directory))
+        progress_unclaim(source->claim_fd);
+    free(source);
+}
+
+int sources_find(const struct maplog_consumer *consumer, int32_t partition, struct source **source)
+{
+    for (size_t i = 0; i < consumer->count; i++) {
+        if (consumer->sources[i]->number == partition) {
+            *source = consumer->sources[i];
+            return 0;
+        }
+    }
+    return error_set(MAPLOG_NOT_FOUND, "this consumer does not read partition %d of %s",
+                     (int)partition, consumer->topic);
+}
+
+void sources_seek(struct maplog_consumer *consumer, struct source *source, int64_t offset)
+{
+    source->from_begin = offset == MAPLOG_BEGIN;
+    if (offset == MAPLOG_BEGIN) {
+        offset = partition_start(source->partition);
+    } else if (offset == MAPLOG_END) {
+        struct partition_end end;
+        partition_end(source->partition, &end);
+        offset = end.offset;
+    }
+    source->position = offset;
+    reader_seek(&source->reader, offset);
+    if (consumer->source == source)
+        consumer->source = NULL;
+}
+
+int sources_claim_free(struct maplog_consumer *consumer)
+{
+    int more = 0;
+    for (int32_t i = 0; i < consumer->partitions; i++) {
+        bool ours = false;
+        for (size_t j = 0; !ours && j < consumer->count; j++)
+            ours = consumer->sources[j]->number == i;
+        int result = ours ? 0 : sources_add(consumer, i, false);
+        if (result < 0)
+            return result;
+        more |= result;
+    }
+    return more;
+}
+
+int sources_refresh(struct maplog_consumer *consumer)
+{
+    uint64_t generation = load_acquire(consumer->generation);
+    if (generation == consumer->generation_seen || consumer->deleted)
+        return 0;
+    struct maplog_topic found;
+    int result = directory_topic(consumer->directory, consumer->topic, &found);
+    if (result && result != MAPLOG_NOT_FOUND)
+        return result;
+    if (result || memcmp(found.id, consumer->id, sizeof found.id) != 0) {
+        consumer->deleted = true; /* the readers tell, at the end of what is readable */
+        return 0;
+    }
+    int more = 0;
+    for (int32_t i = consumer->partitions; consumer->all && i < found.partitions; i++) {
+        result = sources_add(consumer, i, true);
+        if (result < 0)
+            return result;
+        more |= result;
+        consumer->partitions = i + 1;
+    }
+    consumer->generation_seen = generation;
+    return more;
+}
