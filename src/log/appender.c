@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/varint.h"
 #include "log/directory.h"
 #include "log/keeper.h"
 #include "log/roll.h"
@@ -124,8 +125,9 @@ static int64_t stamp_append_time(uint8_t *batch, size_t size, int64_t now_ms)
     return now_ms;
 }
 
-int appender_append(struct appender *appender, uint8_t *batch, size_t size,
-                    struct appended *appended)
+/* at: the offset that the batch must get; -1: any. */
+static int append_batch(struct appender *appender, uint8_t *batch, size_t size, int64_t at,
+                        struct appended *appended)
 {
     uint32_t records = bytes_load32(batch + BATCH_LAST_OFFSET_DELTA) + 1;
     int64_t now_ms = keeper_now_ms(appender->directory);
@@ -133,6 +135,12 @@ int appender_append(struct appender *appender, uint8_t *batch, size_t size,
     if (result)
         return result;
     int64_t append_time = -1;
+    int64_t end = appender->base + appender->relative;
+    if (at >= 0 && at != end) {
+        result = error_set(MAPLOG_BUSY, "%s ends at offset %lld by now, not %lld",
+                           appender->partition->name, (long long)end, (long long)at);
+        goto leave;
+    }
     if ((int64_t)size > appender->settings.max_message_bytes) {
         result = too_large(appender, size);
         goto leave;
@@ -155,6 +163,18 @@ int appender_append(struct appender *appender, uint8_t *batch, size_t size,
 leave:
     lease_leave(&appender->lease);
     return result;
+}
+
+int appender_append(struct appender *appender, uint8_t *batch, size_t size,
+                    struct appended *appended)
+{
+    return append_batch(appender, batch, size, -1, appended);
+}
+
+int appender_append_at(struct appender *appender, uint8_t *batch, size_t size, int64_t at,
+                       struct appended *appended)
+{
+    return append_batch(appender, batch, size, at, appended);
 }
 
 /* Header, and record up to its value, for values of this size stamped with this time. */
@@ -244,8 +264,7 @@ int appender_append_record(struct appender *appender, const struct maplog_record
     value[value_size] = 0; /* no headers */
     /* The CRC of the value comes from the caller's bytes, which are in this CPU's cache. */
     uint32_t crc = crc32c(template->crc, record->value, value_size);
-    static const uint8_t no_headers = 0;
-    crc = crc32c(crc, &no_headers, 1);
+    crc = crc32c(crc, &(uint8_t){0}, 1);
     int64_t assigned = appender->base + appender->relative;
     bytes_store64(tail + BATCH_BASE_OFFSET, (uint64_t)assigned);
     bytes_store32(tail + BATCH_CRC, crc);

@@ -27,7 +27,8 @@ struct directory {
 
     _Atomic int64_t clock_ms; /* wall clock kept by the helper thread; 0: it sleeps (keeper.h) */
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t changing; /* one change of topics at a time; taken before lock */
+    pthread_mutex_t lock;     /* guards what follows */
     struct catalog catalog;
     uint64_t catalog_generation;
     struct partition **partitions; /* by control slot, opened on demand; LIMIT_PARTITIONS */
@@ -41,6 +42,8 @@ static inline bool directory_forked(const struct directory *directory)
 
 int directory_open(const char *path, const struct maplog_open_options *options,
                    struct directory **directory);
+/* An unattached structure with one reference, for those who fill it; NULL without memory. */
+struct directory *directory_new(const char *path);
 struct directory *directory_keep(struct directory *directory);
 void directory_drop(struct directory *directory); /* detaches with the last reference */
 
@@ -52,6 +55,9 @@ int directory_topic(struct directory *directory, const char *topic, struct maplo
 /* The partition, opened on first use; lives as long as the directory. */
 int directory_partition(struct directory *directory, const char *topic, int32_t number,
                         struct partition **partition);
+/* The same for a topic of directory->catalog; the caller holds lock or attaches. */
+int directory_open_slot(struct directory *directory, const struct catalog_topic *topic,
+                        int32_t number, struct partition **partition);
 /* The partition of a control slot if this process opened it, else NULL. */
 struct partition *directory_opened(struct directory *directory, uint32_t slot);
 
@@ -66,3 +72,4 @@ int directory_grow_topic(struct directory *directory, const char *topic, int32_t
 /* anonymous.c */
 int anonymous_open(const struct maplog_anonymous_options *options, struct directory **directory);
 int anonymous_attach(int fd, struct directory **directory);
+void anonymous_end(struct directory *directory); /* what attach_end is to a data directory */

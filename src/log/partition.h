@@ -7,6 +7,7 @@
 #include <maplog.h>
 #include <pthread.h>
 
+#include "base/uuid.h"
 #include "log/segment.h"
 #include "log/settings.h"
 #include "shm/control.h"
@@ -16,6 +17,8 @@ struct partition {
     struct directory *directory;
     struct control_partition *control;
     const struct store *store;
+    struct partition *older; /* a deleted topic's, that had the slot before; owned */
+    struct uuid topic_id;
     uint32_t slot;   /* index of control */
     int32_t number;  /* partition number within the topic */
     char topic[LIMIT_TOPIC_NAME + 1];

@@ -54,5 +54,3 @@ int recover_clean(struct partition *partition, int64_t log_start, struct recover
 int recover_apply(struct partition *partition, const struct recovered *found);
 /* Fills the control slot only (after recover_clean, or for a private copy of the control page). */
 void recover_publish(struct partition *partition, const struct recovered *found);
-/* Only fills the control slot (private to a read-only attacher) with what was found. */
-void recover_fill(struct control_partition *control, const struct recovered *found);

@@ -182,38 +182,51 @@ static int grow(struct appender *appender, uint64_t need)
     return 0;
 }
 
+/* The active segment's indexes as they are now. Their room follows from the log's allocation. */
+static struct indexer_parts index_parts(const struct appender *appender)
+{
+    const struct control_partition *control = appender->partition->control;
+    const struct segment *segment = appender->segment;
+    uint32_t parity = appender->parity;
+    struct segment_sizes room = segment_allocation(load_relaxed(&control->allocated[parity]));
+    return (struct indexer_parts){
+        .index = segment->index,
+        .index_bytes = load_relaxed(&control->index_bytes[parity]),
+        .index_room = smaller(room.index, segment->index_bytes),
+        .timeindex = segment->timeindex,
+        .timeindex_bytes = load_relaxed(&control->timeindex_bytes[parity]),
+        .timeindex_room = smaller(room.timeindex, segment->timeindex_bytes),
+    };
+}
+
+static void publish_parts(struct appender *appender, const struct indexer_parts *parts)
+{
+    struct control_partition *control = appender->partition->control;
+    store_release(&control->index_bytes[appender->parity], (uint32_t)parts->index_bytes);
+    store_release(&control->timeindex_bytes[appender->parity], (uint32_t)parts->timeindex_bytes);
+}
+
+void roll_index(struct appender *appender, uint32_t position, uint32_t last_relative)
+{
+    struct indexer_parts parts = index_parts(appender);
+    fault_point("index-begun");
+    indexer_put(&appender->indexer, &parts, position, last_relative);
+    publish_parts(appender, &parts);
+}
+
 /* Whatever was published of the active segment gets its last time index entry, and the files their
  * exact sizes. Before the next segment is published: who dies in between leaves a segment that is
  * merely to be allocated again. */
 static int seal(struct appender *appender)
 {
-    struct control_partition *control = appender->partition->control;
-    struct segment *segment = appender->segment;
-    uint32_t parity = appender->parity;
-    uint32_t timeindex = load_relaxed(&control->timeindex_bytes[parity]);
-    uint32_t index = load_relaxed(&control->index_bytes[parity]);
-    const struct indexer *indexer = &appender->indexer;
-    int64_t last_timestamp = -1;
-    uint32_t last_relative;
-    timeindex_last(segment->timeindex, timeindex, &last_timestamp, &last_relative);
-    if (indexer->max_timestamp > last_timestamp &&
-        timeindex + TIMEINDEX_ENTRY_BYTES <= segment->timeindex_bytes) {
-        struct segment_sizes room = segment_allocation(load_relaxed(&control->allocated[parity]));
-        room.timeindex += TIMEINDEX_ENTRY_BYTES;
-        int result = appender->partition->store->allocate(segment, &room);
-        if (result)
-            return result;
-        timeindex_put(segment->timeindex, timeindex, indexer->max_timestamp,
-                      (uint32_t)indexer->max_timestamp_relative);
-        timeindex += TIMEINDEX_ENTRY_BYTES;
-        store_release(&control->timeindex_bytes[parity], timeindex);
-    }
+    struct indexer_parts parts = index_parts(appender);
+    indexer_end(&appender->indexer, &parts);
+    publish_parts(appender, &parts);
     /* Nobody may touch what is cut off: the appender's limit goes first. */
-    store_release(&control->allocated[parity], appender->position);
-    struct segment_sizes exact = {appender->position, index, timeindex};
-    int result = appender->partition->store->seal(appender->partition, appender->base, &exact);
+    store_release(&appender->partition->control->allocated[appender->parity], appender->position);
     take_limit(appender);
-    return result;
+    struct segment_sizes exact = {appender->position, parts.index_bytes, parts.timeindex_bytes};
+    return appender->partition->store->seal(appender->partition, appender->base, &exact);
 }
 
 int roll_segment(struct appender *appender, int64_t now_ms)
@@ -286,31 +299,4 @@ int roll_make_room(struct appender *appender, size_t size, uint32_t records, int
         take_roll_time(appender);
     }
     return end + APPENDER_SLACK <= appender->limit ? 0 : grow(appender, end + APPENDER_SLACK);
-}
-
-void roll_index(struct appender *appender, uint32_t position, uint32_t last_relative)
-{
-    struct control_partition *control = appender->partition->control;
-    const struct segment *segment = appender->segment;
-    uint32_t parity = appender->parity;
-    struct segment_sizes room = segment_allocation(load_relaxed(&control->allocated[parity]));
-    uint32_t bytes = load_relaxed(&control->index_bytes[parity]);
-    fault_point("index-begun");
-    if (bytes + INDEX_ENTRY_BYTES <= room.index &&
-        bytes + INDEX_ENTRY_BYTES <= segment->index_bytes) {
-        index_put(segment->index, bytes, last_relative, position);
-        store_release(&control->index_bytes[parity], bytes + INDEX_ENTRY_BYTES);
-    }
-    bytes = load_relaxed(&control->timeindex_bytes[parity]);
-    int64_t last_timestamp = -1;
-    uint32_t relative;
-    timeindex_last(segment->timeindex, bytes, &last_timestamp, &relative);
-    const struct indexer *indexer = &appender->indexer;
-    if (indexer->max_timestamp > last_timestamp &&
-        bytes + TIMEINDEX_ENTRY_BYTES <= room.timeindex &&
-        bytes + TIMEINDEX_ENTRY_BYTES <= segment->timeindex_bytes) {
-        timeindex_put(segment->timeindex, bytes, indexer->max_timestamp,
-                      (uint32_t)indexer->max_timestamp_relative);
-        store_release(&control->timeindex_bytes[parity], bytes + TIMEINDEX_ENTRY_BYTES);
-    }
 }

@@ -1,0 +1,23 @@
+/*
+ * attach.h - joining and leaving a data directory: locks, the control mapping, trust and recovery.
+ * Called by directory.c; under LOCK_SETUP where it changes anything.
+ *
+ * The control mapping is trusted while another process is attached. For the first to attach it is
+ * trusted only when it was made in this boot, for this very file (device, inode, mount): then the
+ * page cache holds every published byte, whoever died. Else each partition is recovered by a scan.
+ */
+#pragma once
+
+#include "log/directory.h"
+
+#define LOCK_FILE "maplog.lock"
+#define CONTROL_FILE "maplog.control"
+#define BELL_FILE "maplog.bell"
+
+/* Fills directory->view and loads the catalog; directory->fd and kind are set. */
+int attach_begin(struct directory *directory, int timeout_ms);
+/* Leaves; the last one out trims the active segments to their published size. */
+void attach_end(struct directory *directory);
+/* Allocates the control slots so that they may be touched (a store into a hole of a full disk would
+ * kill). The caller holds LOCK_CATALOG or LOCK_SETUP. */
+int attach_allocate_slots(struct directory *directory, const uint32_t *slots, int32_t count);

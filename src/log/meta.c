@@ -1,0 +1,100 @@
+#include "log/meta.h"
+
+#include <maplog.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/properties.h"
+#include "base/uuid.h"
+#include "os/file.h"
+#include "os/process.h"
+
+#define META_BYTES_MAX 65536
+
+static bool key_is(const struct property *property, const char *key)
+{
+    return property->key_length == strlen(key) &&
+           memcmp(property->key, key, property->key_length) == 0;
+}
+
+static int check_text(const char *path, const char *text, size_t length)
+{
+    struct property property;
+    size_t at = 0;
+    int64_t version = -1;
+    bool kafka = false;
+    while (properties_next(text, length, &at, &property)) {
+        if (key_is(&property, "cluster.id"))
+            kafka = true;
+        if (!key_is(&property, "maplog.version"))
+            continue;
+        if (!property.value ||
+            !properties_size(property.value, property.value_length, 1, INT32_MAX, &version))
+            return error_set(MAPLOG_CORRUPT, "%s/" META_FILE " line %d: maplog.version is no number",
+                             path, property.line);
+    }
+    if (version < 0 && kafka)
+        return error_set(MAPLOG_VERSION,
+                         "%s is a data directory of Apache Kafka: take it over with `maplog import`",
+                         path);
+    if (version < 0)
+        return error_set(MAPLOG_CORRUPT, "%s/" META_FILE " has no line maplog.version=%d", path,
+                         META_VERSION);
+    if (version > META_VERSION)
+        return error_set(MAPLOG_VERSION,
+                         "%s has format %lld, this maplog knows %d: use the newer maplog", path,
+                         (long long)version, META_VERSION);
+    return 0;
+}
+
+static int see_entry(void *context, const char *name, bool is_directory)
+{
+    bool *empty = context;
+    if (!(is_directory && strcmp(name, "lost+found") == 0))
+        *empty = false;
+    return 0;
+}
+
+static int create_text(int directory_fd)
+{
+    uint8_t random[32];
+    int result = process_random(random, sizeof random);
+    if (result)
+        return result;
+    char cluster[UUID_TEXT_SIZE], directory[UUID_TEXT_SIZE], text[512];
+    struct uuid id = uuid_from_random(random);
+    uuid_format(&id, cluster);
+    id = uuid_from_random(random + 16);
+    uuid_format(&id, directory);
+    int length = snprintf(text, sizeof text,
+                          "version=1\nmaplog.version=%d\ncluster.id=%s\nnode.id=1\n"
+                          "directory.id=%s\n",
+                          META_VERSION, cluster, directory);
+    return file_replace(directory_fd, META_FILE, text, (size_t)length, true);
+}
+
+int meta_check(int directory_fd, const char *path, bool create)
+{
+    char *text;
+    size_t length;
+    int result = file_read_all(directory_fd, META_FILE, META_BYTES_MAX, &text, &length);
+    if (result == 0) {
+        result = check_text(path, text, length);
+        free(text);
+        return result;
+    }
+    if (result != MAPLOG_NOT_FOUND)
+        return result;
+    bool empty = true;
+    result = file_list(directory_fd, ".", see_entry, &empty);
+    if (result)
+        return result;
+    if (!empty)
+        return error_set(MAPLOG_NOT_FOUND,
+                         "%s is no maplog directory: it has files, but no " META_FILE, path);
+    if (!create)
+        return error_set(MAPLOG_NOT_FOUND, "%s is empty: no log was made in it yet", path);
+    return create_text(directory_fd);
+}
