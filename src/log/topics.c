@@ -14,26 +14,7 @@
 #define CATALOG_TIMEOUT_MS 10000
 #define DELETE_TIMEOUT_NS 100000000 /* longest wait for a writer before it is passed over */
 
-/* Begins a change: this thread alone, over all processes, with the catalog as it is now. */
-static int begin_change(struct directory *directory)
-{
-    if (directory->read_only)
-        return error_set(MAPLOG_DENIED, "%s is attached read-only", directory->path);
-    if (directory->fd < 0)
-        return error_set(MAPLOG_UNSUPPORTED, "the topic of an anonymous log cannot be changed");
-    pthread_mutex_lock(&directory->changing);
-    int result = lock_wait(directory->view.lock_fd, LOCK_FILE, LOCK_CATALOG, true,
-                           CATALOG_TIMEOUT_MS);
-    if (result) {
-        pthread_mutex_unlock(&directory->changing);
-        return error_prefix(result, "%s: another process is changing topics", directory->path);
-    }
-    pthread_mutex_lock(&directory->lock);
-    result = directory_refresh(directory);
-    return result;
-}
-
-/* Ends it; after a success the changed catalog is stored and everybody told. On failure the copy in
+/* Ends a change; after a success the changed catalog is stored and everybody told. On failure the copy in
  * memory is thrown away. */
 static int end_change(struct directory *directory, int result)
 {
@@ -50,6 +31,25 @@ static int end_change(struct directory *directory, int result)
     lock_release(directory->view.lock_fd, LOCK_CATALOG);
     pthread_mutex_unlock(&directory->changing);
     return result;
+}
+
+/* Begins a change: this thread alone, over all processes, with the catalog as it is now. */
+static int begin_change(struct directory *directory)
+{
+    if (directory->read_only)
+        return error_set(MAPLOG_DENIED, "%s is attached read-only", directory->path);
+    if (directory->fd < 0)
+        return error_set(MAPLOG_UNSUPPORTED, "the topic of an anonymous log cannot be changed");
+    pthread_mutex_lock(&directory->changing);
+    int result = lock_wait(directory->view.lock_fd, LOCK_FILE, LOCK_CATALOG, true,
+                           CATALOG_TIMEOUT_MS);
+    if (result) {
+        pthread_mutex_unlock(&directory->changing);
+        return error_prefix(result, "%s: another process is changing topics", directory->path);
+    }
+    pthread_mutex_lock(&directory->lock);
+    result = directory_refresh(directory);
+    return result ? end_change(directory, result) : 0;
 }
 
 static void mark_used(const struct catalog_topic *topic, int32_t count, uint8_t *used)
@@ -93,6 +93,26 @@ static int assign_slots(struct directory *directory, struct catalog_topic *topic
     return result;
 }
 
+/* Ends a change that added partitions first.. of the topic: assigns their slots, and frees these
+ * again when the catalog could not be stored. */
+static int end_adding(struct directory *directory, struct catalog_topic *topic, int32_t first)
+{
+    int32_t count = topic->partitions - first;
+    uint32_t *slots = calloc((size_t)count, sizeof *slots);
+    int result = slots ? assign_slots(directory, topic, first)
+                       : error_set(MAPLOG_NO_MEMORY, "cannot create topic %s", topic->name);
+    if (result) {
+        free(slots);
+        return end_change(directory, result);
+    }
+    memcpy(slots, topic->slots + first, (size_t)count * sizeof *slots);
+    result = end_change(directory, 0);
+    for (int32_t p = 0; result && p < count; p++)
+        store_release(&directory->view.control->partitions[slots[p]].state, PARTITION_FREE);
+    free(slots);
+    return result;
+}
+
 int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,
                            const char *const *configs)
 {
@@ -110,10 +130,9 @@ int directory_create_topic(struct directory *directory, const char *topic, int32
     result = catalog_check_new(&directory->catalog, topic);
     if (!result)
         result = catalog_add(&directory->catalog, topic, partitions ? partitions : 1, configs, &id);
-    struct catalog_topic *added = result ? NULL : catalog_find(&directory->catalog, topic);
-    if (added)
-        result = assign_slots(directory, added, 0);
-    return end_change(directory, result);
+    if (result)
+        return end_change(directory, result);
+    return end_adding(directory, catalog_find(&directory->catalog, topic), 0);
 }
 
 int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions)
@@ -130,9 +149,7 @@ int directory_grow_topic(struct directory *directory, const char *topic, int32_t
                            topic, before);
     if (!result)
         result = catalog_grow(&directory->catalog, known, partitions);
-    if (!result)
-        result = assign_slots(directory, known, before);
-    return end_change(directory, result);
+    return result ? end_change(directory, result) : end_adding(directory, known, before);
 }
 
 int directory_alter_topic(struct directory *directory, const char *topic,
