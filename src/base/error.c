@@ -1,5 +1,4 @@
 /* error.c - the thread's error text, and the tables that err.def unfolds to. */
-#define _GNU_SOURCE 1
 #include "base/error.h"
 
 #include <errno.h>

@@ -12,7 +12,7 @@
 /* Longest text kept, in bytes with the final NUL; longer texts are cut. */
 #define ERROR_TEXT_SIZE 512
 
-/* Sets the calling thread's text (printf format) and returns code, so that it can end a function. */
+/* Sets the calling thread's text (printf format); returns code, so that it can end a function. */
 int error_set(int code, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 /* Sets the text with ": strerror(errnum)" after it, and returns the code that errnum maps to
@@ -20,12 +20,10 @@ int error_set(int code, const char *format, ...) __attribute__((format(printf, 2
  * ENOENT -> MAPLOG_NOT_FOUND, EEXIST -> MAPLOG_EXISTS, ENOMEM -> MAPLOG_NO_MEMORY,
  * EMFILE, ENFILE -> MAPLOG_LIMIT, EAGAIN, EBUSY -> MAPLOG_BUSY, ETIMEDOUT -> MAPLOG_TIMED_OUT,
  * any other -> MAPLOG_IO). */
-int error_errno(int errnum, const char *format, ...)
-    __attribute__((format(printf, 2, 3), cold));
+int error_errno(int errnum, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 /* Puts "prefix: " before the calling thread's text; returns code. */
-int error_prefix(int code, const char *format, ...)
-    __attribute__((format(printf, 2, 3), cold));
+int error_prefix(int code, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 /* The calling thread's last text; "" if none. Valid until this thread's next failing call. */
 const char *error_text(void);

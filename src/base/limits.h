@@ -3,21 +3,21 @@
  */
 #pragma once
 
-#define LIMIT_PROCESSES 512       /* attached read-write to one directory at a time */
-#define LIMIT_SEATS 4096          /* open producers of one directory, over all processes */
-#define LIMIT_PARTITIONS 32768    /* of one directory */
-#define LIMIT_TOPIC_NAME 249      /* bytes, without the NUL (Kafka's limit) */
-#define LIMIT_GROUP_NAME 249      /* bytes, without the NUL */
-#define LIMIT_PATH 4096           /* bytes, with the NUL */
-#define LIMIT_SEGMENT_BYTES 2147483647 /* Kafka's: positions are int32 */
-#define LIMIT_SEGMENT_BYTES_MIN 4096 /* smallest segment.bytes accepted */
-#define LIMIT_BATCH_RECORDS 2147483647 /* Kafka's recordCount is int32 */
-#define LIMIT_HEADERS 65535       /* of one record, when written through libmaplog */
-#define LIMIT_ALLOCATE_FIRST (64u << 10) /* bytes of the first allocation of a segment */
-#define LIMIT_ALLOCATE_STEP (64u << 20)  /* bytes, largest allocation step */
-#define LIMIT_WARM_PARTITION (64u << 20) /* bytes populated ahead of one partition's tail */
+#define LIMIT_PROCESSES 512               /* attached read-write to one directory at a time */
+#define LIMIT_SEATS 4096                  /* open producers of one directory, over all processes */
+#define LIMIT_PARTITIONS 32768            /* of one directory */
+#define LIMIT_TOPIC_NAME 249              /* bytes, without the NUL (Kafka's limit) */
+#define LIMIT_GROUP_NAME 249              /* bytes, without the NUL */
+#define LIMIT_PATH 4096                   /* bytes, with the NUL */
+#define LIMIT_SEGMENT_BYTES 2147483647    /* Kafka's: positions are int32 */
+#define LIMIT_SEGMENT_BYTES_MIN 4096      /* smallest segment.bytes accepted */
+#define LIMIT_BATCH_RECORDS 2147483647    /* Kafka's recordCount is int32 */
+#define LIMIT_HEADERS 65535               /* of one record, when written through libmaplog */
+#define LIMIT_ALLOCATE_FIRST (64u << 10)  /* bytes of the first allocation of a segment */
+#define LIMIT_ALLOCATE_STEP (64u << 20)   /* bytes, largest allocation step */
+#define LIMIT_WARM_PARTITION (64u << 20)  /* bytes populated ahead of one partition's tail */
 #define LIMIT_WARM_DIRECTORY (256u << 20) /* bytes populated ahead by one process in all */
-#define LIMIT_ANONYMOUS_SLOTS 64  /* segment slots of an anonymous log */
-#define LIMIT_DECOMPRESSED (256u << 20) /* bytes that one compressed batch may unfold to */
-#define LIMIT_INDEX_BYTES (10u << 20) /* of one index file, as Kafka's segment.index.bytes */
+#define LIMIT_ANONYMOUS_SLOTS 64          /* segment slots of an anonymous log */
+#define LIMIT_DECOMPRESSED (256u << 20)   /* bytes that one compressed batch may unfold to */
+#define LIMIT_INDEX_BYTES (10u << 20)     /* of one index file, as Kafka's segment.index.bytes */
 #define LIMIT_ALLOCATE_DURABLE (8u << 20) /* bytes, largest step with durable acknowledgements */

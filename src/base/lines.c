@@ -1,8 +1,8 @@
 /*
  * lines.c - newline search, 64 bytes a step.
  *
- * Each variant turns 64 bytes of text into a 64-bit mask of newlines. Unfolding the mask writes four
- * ends without asking how many there are (a branch a line would be mispredicted at most line
+ * Each variant turns 64 bytes of text into a 64-bit mask of newlines. Unfolding the mask writes
+ * four ends without asking how many there are (a branch a line would be mispredicted at most line
  * lengths) and then moves on by the true count; so it needs room, and near the limit a careful loop
  * takes over.
  */
@@ -50,8 +50,8 @@ static size_t find_scalar(const char *text, size_t length, uint32_t *ends, size_
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* How far ahead text is fetched into the cache: the CPU's own prefetcher stops at each page, and with
- * work between two loads it does not keep up with memory. */
+/* How far ahead text is fetched into the cache: the CPU's own prefetcher stops at each page, and
+ * with work between two loads it does not keep up with memory. */
 #define FETCH_AHEAD 2048
 
 #define UNFOLD_TARGET "bmi,popcnt"

@@ -19,6 +19,6 @@ size_t lines_find(const char *text, size_t length, uint32_t *ends, size_t limit)
 
 /* "avx512", "avx2" or "scalar": what lines_find uses here. */
 const char *lines_variant(void);
-/* Forces a variant by name (NULL: the widest), for tests and benchmarks; -1 when this CPU lacks it. Call it before
- * other threads run. */
+/* Forces a variant by name (NULL: the widest), for tests and benchmarks; -1 when this CPU lacks it.
+ * Call it before other threads run. */
 int lines_force(const char *variant);

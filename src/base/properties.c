@@ -110,7 +110,7 @@ bool properties_size(const char *value, size_t length, int64_t min, int64_t max,
 bool properties_duration(const char *value, size_t length, int64_t min, int64_t max,
                          int64_t *milliseconds)
 {
-    static const struct unit units[] = {{"ms", 1},        {"s", 1000},      {"min", 60000},
+    static const struct unit units[] = {{"ms", 1},      {"s", 1000},     {"min", 60000},
                                         {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
     return parse_within(value, length, units, (int64_t[]){min, max}, milliseconds);
 }

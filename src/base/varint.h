@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-#define VARINT_SIZE_MAX 5  /* bytes of the longest 32-bit varint */
+#define VARINT_SIZE_MAX 5   /* bytes of the longest 32-bit varint */
 #define VARLONG_SIZE_MAX 10 /* bytes of the longest 64-bit varlong */
 
 static inline uint64_t varint_zigzag(int64_t value)

@@ -1,5 +1,4 @@
 /* clock.c - clocks, and the rate of the tick counter. */
-#define _GNU_SOURCE 1
 #include "os/clock.h"
 
 #include <errno.h>

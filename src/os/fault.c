@@ -1,5 +1,4 @@
 /* fault.c - counts calls of each kind and says which must fail. */
-#define _GNU_SOURCE 1
 #include "os/fault.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* file.c - files: open, read, write, size, and what they are. Directories are in file_tree.c. */
-#define _GNU_SOURCE 1
 #include "os/file.h"
 
 #include "base/error.h"
@@ -124,8 +123,7 @@ int file_read_at(int fd, const char *path, void *to, size_t length, uint64_t pos
     int errnum = fault_check(FAULT_READ);
     size_t filled = 0;
     while (!errnum && filled < length) {
-        ssize_t got =
-            pread(fd, (char *)to + filled, length - filled, (off_t)(position + filled));
+        ssize_t got = pread(fd, (char *)to + filled, length - filled, (off_t)(position + filled));
         if (got == 0)
             return error_set(MAPLOG_IO, "%s ends at %llu, wanted %zu bytes at %llu", path,
                              (unsigned long long)(position + filled), length,
@@ -145,8 +143,8 @@ int file_write_at(int fd, const char *path, const void *from, size_t length, uin
     int errnum = fault_check(FAULT_WRITE);
     size_t written = 0;
     while (!errnum && written < length) {
-        ssize_t put = pwrite(fd, (const char *)from + written, length - written,
-                             (off_t)(position + written));
+        ssize_t put =
+            pwrite(fd, (const char *)from + written, length - written, (off_t)(position + written));
         if (put >= 0)
             written += (size_t)put;
         else if (errno != EINTR)

@@ -50,7 +50,8 @@ int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *
  * durable). Readers see the old text or the new one. One caller at a time for a path. */
 int file_replace(int directory, const char *path, const void *text, size_t length, bool durable);
 
-int file_allocate(int fd, const char *path, uint64_t position, uint64_t length); /* posix_fallocate */
+int file_allocate(int fd, const char *path, uint64_t position,
+                  uint64_t length); /* posix_fallocate */
 int file_punch(int fd, const char *path, uint64_t position, uint64_t length);
 int file_truncate(int fd, const char *path, uint64_t size);
 int file_sync(int fd, const char *path);      /* fsync */

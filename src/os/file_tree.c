@@ -1,5 +1,4 @@
 /* file_tree.c - the half of file.h that changes directories: replace, rename, remove, list. */
-#define _GNU_SOURCE 1
 #include "base/error.h"
 #include "base/limits.h"
 #include "os/fault.h"
@@ -24,8 +23,8 @@ static int sync_parent(int directory, const char *path)
     /* "" lies in ".", "/x" in "/" */
     snprintf(parent, sizeof parent, "%.*s", length, path);
     int fd;
-    int result = file_open(directory, length ? parent : (slash ? "/" : "."),
-                           O_RDONLY | O_DIRECTORY, 0, &fd);
+    int result =
+        file_open(directory, length ? parent : (slash ? "/" : "."), O_RDONLY | O_DIRECTORY, 0, &fd);
     if (result != 0)
         return result;
     result = file_sync(fd, length ? parent : ".");

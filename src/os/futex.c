@@ -1,5 +1,4 @@
 /* futex.c - futex(2) without the PRIVATE flag: words are shared between processes. */
-#define _GNU_SOURCE 1
 #include "os/futex.h"
 
 #include "base/error.h"

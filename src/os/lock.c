@@ -1,5 +1,4 @@
 /* lock.c - open file description locks on single bytes. */
-#define _GNU_SOURCE 1
 #include "os/lock.h"
 
 #include "base/error.h"
@@ -9,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define WAIT_FIRST_NS 1000    /* first pause between two tries */
+#define WAIT_FIRST_NS 1000      /* first pause between two tries */
 #define WAIT_LONGEST_NS 1000000 /* pauses double up to this one */
 
 static struct flock byte_lock(short type, uint64_t byte)

@@ -1,5 +1,4 @@
 /* map.c - mmap(2) and friends. */
-#define _GNU_SOURCE 1
 #include "os/map.h"
 
 #include "base/error.h"
@@ -75,8 +74,8 @@ int map_sync(void *address, size_t length, const char *path)
     return errnum ? error_errno(errnum, "cannot sync %zu mapped bytes of %s", length, path) : 0;
 }
 
-static atomic_uint *wiped;       /* the page; NULL: could not be made */
-static atomic_uint generation;   /* the last number that this process or an ancestor had */
+static atomic_uint *wiped;     /* the page; NULL: could not be made */
+static atomic_uint generation; /* the last number that this process or an ancestor had */
 static pthread_once_t wiped_once = PTHREAD_ONCE_INIT;
 
 static void wipe_in_child(void)

@@ -1,5 +1,4 @@
 /* process.c - /proc, membarrier, and descriptors that must not outlive fork(). */
-#define _GNU_SOURCE 1
 #include "os/process.h"
 
 #include "base/error.h"

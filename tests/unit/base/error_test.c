@@ -57,11 +57,11 @@ static void errno_maps_to_codes(void **state)
         int errnum;
         int code;
     } cases[] = {
-        {ENOSPC, MAPLOG_DISK_FULL},  {EDQUOT, MAPLOG_DISK_FULL},   {EACCES, MAPLOG_DENIED},
-        {EPERM, MAPLOG_DENIED},      {EROFS, MAPLOG_DENIED},       {ENOENT, MAPLOG_NOT_FOUND},
-        {EEXIST, MAPLOG_EXISTS},     {ENOMEM, MAPLOG_NO_MEMORY},   {EMFILE, MAPLOG_LIMIT},
-        {ENFILE, MAPLOG_LIMIT},      {EAGAIN, MAPLOG_BUSY},        {EBUSY, MAPLOG_BUSY},
-        {EIO, MAPLOG_IO},            {ETIMEDOUT, MAPLOG_TIMED_OUT}, {EINVAL, MAPLOG_IO},
+        {ENOSPC, MAPLOG_DISK_FULL}, {EDQUOT, MAPLOG_DISK_FULL},    {EACCES, MAPLOG_DENIED},
+        {EPERM, MAPLOG_DENIED},     {EROFS, MAPLOG_DENIED},        {ENOENT, MAPLOG_NOT_FOUND},
+        {EEXIST, MAPLOG_EXISTS},    {ENOMEM, MAPLOG_NO_MEMORY},    {EMFILE, MAPLOG_LIMIT},
+        {ENFILE, MAPLOG_LIMIT},     {EAGAIN, MAPLOG_BUSY},         {EBUSY, MAPLOG_BUSY},
+        {EIO, MAPLOG_IO},           {ETIMEDOUT, MAPLOG_TIMED_OUT}, {EINVAL, MAPLOG_IO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(error_errno(cases[i].errnum, "x"), cases[i].code);

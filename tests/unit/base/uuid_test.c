@@ -46,8 +46,13 @@ static void other_texts_are_refused_and_leave_the_id_alone(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAA+AAAAAAAAAAA",
-        "AAAAAAAAAA/AAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAA AAAAAAAAAA",
+        "",
+        "AAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAA+AAAAAAAAAAA",
+        "AAAAAAAAAA/AAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAA==",
+        "AAAAAAAAAAA AAAAAAAAAA",
     };
     struct uuid id, before;
     memset(&id, 0x5a, sizeof id);

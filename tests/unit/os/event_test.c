@@ -1,0 +1,58 @@
+/* event_test.c - a descriptor that polls readable while it is set. */
+#include "os/event.h"
+
+#include "scratch.h"
+
+#include <poll.h>
+
+static int is_readable(int fd, int timeout_ms)
+{
+    struct pollfd event = {.fd = fd, .events = POLLIN, .revents = 0};
+    return poll(&event, 1, timeout_ms) == 1;
+}
+
+static void it_is_readable_from_set_to_clear(void **state)
+{
+    (void)state;
+    int fd;
+    assert_int_equal(event_open(&fd), 0);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_false(is_readable(fd, 0));
+    event_clear(fd); /* when it is not set: does not block */
+    event_set(fd);
+    event_set(fd);
+    assert_true(is_readable(fd, 0));
+    assert_true(is_readable(fd, 0));
+    event_clear(fd);
+    assert_false(is_readable(fd, 0));
+    file_close(fd);
+}
+
+static int set_it(void *context, struct child_ends ends)
+{
+    child_wait(ends);
+    event_set(*(int *)context);
+    return 0;
+}
+
+static void a_child_may_set_it(void **state)
+{
+    (void)state;
+    int fd;
+    assert_int_equal(event_open(&fd), 0);
+    struct child child = child_start(set_it, &fd);
+    assert_false(is_readable(fd, 0));
+    child_tell(&child);
+    assert_true(is_readable(fd, -1));
+    assert_int_equal(child_end(&child), 0);
+    file_close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_readable_from_set_to_clear),
+        cmocka_unit_test(a_child_may_set_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
