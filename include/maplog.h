@@ -230,6 +230,10 @@ MAPLOG_API int maplog_produce(maplog_producer *producer, const struct maplog_rec
 MAPLOG_API int maplog_produce_to(maplog_producer *producer, int32_t partition,
                                  const struct maplog_record *record, int64_t *offset);
 
+/* Allocates and populates memory for `bytes` more in the partition, at most to the end of its active
+ * segment, so that the next appends of this process meet neither allocation nor page fault. */
+MAPLOG_API int maplog_prepare(maplog_producer *producer, int32_t partition, uint64_t bytes);
+
 /* Publishes the open batches; with MAPLOG_ACKS_DISK returns when all is durable. */
 MAPLOG_API int maplog_flush(maplog_producer *producer);
 

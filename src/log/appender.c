@@ -9,6 +9,7 @@
 #include "log/keeper.h"
 #include "log/roll.h"
 #include "os/fault.h"
+#include "os/map.h"
 #include "shm/bell.h"
 
 int appender_open(struct partition *partition, uint32_t seat, int64_t timeout_ns,
@@ -145,12 +146,17 @@ static int append_batch(struct appender *appender, uint8_t *batch, size_t size, 
         result = too_large(appender, size);
         goto leave;
     }
+    int64_t base_offset = appender->base + appender->relative;
+    if (at >= 0 && at != base_offset) {
+        result = error_set(MAPLOG_BUSY, "%s ends at offset %lld now, not at %lld",
+                           appender->partition->name, (long long)base_offset, (long long)at);
+        goto leave;
+    }
     if (appender->settings.timestamp_type == TIMESTAMP_LOG_APPEND_TIME)
         append_time = stamp_append_time(batch, size, now_ms);
     result = make_room(appender, size, records, now_ms);
     if (result)
         goto leave;
-    int64_t base_offset = appender->base + appender->relative;
     bytes_store64(batch + BATCH_BASE_OFFSET, (uint64_t)base_offset);
     bytes_store32(batch + BATCH_LEADER_EPOCH, appender->leader_epoch);
     fault_point("append-begun");
@@ -163,6 +169,18 @@ static int append_batch(struct appender *appender, uint8_t *batch, size_t size, 
 leave:
     lease_leave(&appender->lease);
     return result;
+}
+
+int appender_append(struct appender *appender, uint8_t *batch, size_t size,
+                    struct appended *appended)
+{
+    return append_batch(appender, batch, size, -1, appended);
+}
+
+int appender_append_at(struct appender *appender, uint8_t *batch, size_t size, int64_t at,
+                       struct appended *appended)
+{
+    return append_batch(appender, batch, size, at, appended);
 }
 
 int appender_append(struct appender *appender, uint8_t *batch, size_t size,
@@ -316,5 +334,22 @@ int appender_roll(struct appender *appender)
     if (appender->segment && appender->position > 0)
         result = roll_segment(appender, keeper_now_ms(appender->directory));
     lease_leave(&appender->lease);
+    return result;
+}
+
+int appender_prepare(struct appender *appender, uint64_t bytes)
+{
+    int result = begin(appender);
+    if (result)
+        return result;
+    result = roll_allocate(appender, bytes, keeper_now_ms(appender->directory));
+    struct segment *segment = result ? NULL : segment_keep(appender->segment);
+    uint64_t from = appender->position & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+    uint64_t to = appender->position + bytes;
+    to = to < appender->limit ? to : appender->limit;
+    lease_leave(&appender->lease);
+    if (!result)
+        result = map_populate(segment->log + from, to - from, true);
+    segment_drop(segment);
     return result;
 }

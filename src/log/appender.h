@@ -70,6 +70,9 @@ void appender_close(struct appender *appender); /* gives an idle lease up */
  * LogAppendTime timestamps too, and the CRC is made anew): batch is changed. */
 int appender_append(struct appender *appender, uint8_t *batch, size_t size,
                     struct appended *appended);
+/* The same, only if the batch gets the offset `at`: MAPLOG_BUSY when others appended since. */
+int appender_append_at(struct appender *appender, uint8_t *batch, size_t size, int64_t at,
+                       struct appended *appended);
 /* Appends a record as a batch of its own. now_ms: its timestamp unless the record has one. */
 int appender_append_record(struct appender *appender, const struct maplog_record *record,
                            int64_t now_ms, int64_t *offset);
@@ -77,5 +80,8 @@ int appender_append_record(struct appender *appender, const struct maplog_record
  * offset must be at or above the end. */
 int appender_append_kept(struct appender *appender, const uint8_t *batch, size_t size);
 
+/* Allocates and populates `bytes` ahead of the tail, at most to the end of the segment, so that the
+ * appends to come meet neither allocation nor page fault. */
+int appender_prepare(struct appender *appender, uint64_t bytes);
 /* Ends the active segment and begins a new one, when it holds anything. */
 int appender_roll(struct appender *appender);

@@ -300,3 +300,12 @@ int roll_make_room(struct appender *appender, size_t size, uint32_t records, int
     }
     return end + APPENDER_SLACK <= appender->limit ? 0 : grow(appender, end + APPENDER_SLACK);
 }
+
+int roll_allocate(struct appender *appender, uint64_t bytes, int64_t now_ms)
+{
+    int result = appender->segment ? 0 : roll_segment(appender, now_ms);
+    if (result)
+        return result;
+    uint64_t need = smaller(appender->position + bytes, segment_limit(appender)) + APPENDER_SLACK;
+    return need <= appender->limit ? 0 : grow(appender, need);
+}
