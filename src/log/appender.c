@@ -136,12 +136,6 @@ static int append_batch(struct appender *appender, uint8_t *batch, size_t size, 
     if (result)
         return result;
     int64_t append_time = -1;
-    int64_t end = appender->base + appender->relative;
-    if (at >= 0 && at != end) {
-        result = error_set(MAPLOG_BUSY, "%s ends at offset %lld by now, not %lld",
-                           appender->partition->name, (long long)end, (long long)at);
-        goto leave;
-    }
     if ((int64_t)size > appender->settings.max_message_bytes) {
         result = too_large(appender, size);
         goto leave;
@@ -169,18 +163,6 @@ static int append_batch(struct appender *appender, uint8_t *batch, size_t size, 
 leave:
     lease_leave(&appender->lease);
     return result;
-}
-
-int appender_append(struct appender *appender, uint8_t *batch, size_t size,
-                    struct appended *appended)
-{
-    return append_batch(appender, batch, size, -1, appended);
-}
-
-int appender_append_at(struct appender *appender, uint8_t *batch, size_t size, int64_t at,
-                       struct appended *appended)
-{
-    return append_batch(appender, batch, size, at, appended);
 }
 
 int appender_append(struct appender *appender, uint8_t *batch, size_t size,
