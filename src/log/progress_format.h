@@ -1,0 +1,32 @@
+/*
+ * progress_format.h - the records of __consumer_offsets that carry progress: Kafka's OffsetCommitKey
+ * (version 0 and 1) and OffsetCommitValue (0 to 4), written as versions 1 and 3. Pure.
+ * Source: OffsetCommitKey.json, OffsetCommitValue.json of Apache Kafka's group coordinator.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+
+#define PROGRESS_KEY_MAX (2 + 2 + LIMIT_GROUP_NAME + 2 + LIMIT_TOPIC_NAME + 4)
+#define PROGRESS_VALUE_MAX(metadata) (2 + 8 + 4 + 2 + (metadata) + 8)
+
+struct progress_key {
+    const char *group; /* not NUL-terminated */
+    const char *topic;
+    size_t group_size;
+    size_t topic_size;
+    int32_t partition;
+};
+
+/* Partition of the group: |String.hashCode()| % partitions, as Kafka places it. */
+int32_t progress_place(const char *group, int32_t partitions);
+/* Write at `to` (PROGRESS_KEY_MAX, PROGRESS_VALUE_MAX bytes); return the size. */
+size_t progress_put_key(uint8_t *to, const char *group, const char *topic, int32_t partition);
+size_t progress_put_value(uint8_t *to, int64_t offset, const char *metadata, int64_t now_ms);
+/* false for other records of the log (group metadata) and damaged ones. */
+bool progress_parse_key(const void *bytes, size_t size, struct progress_key *key);
+bool progress_parse_value(const void *bytes, size_t size, int64_t *offset);
