@@ -12,6 +12,7 @@
 #include "os/file.h"
 #include "shm/control.h"
 
+struct anonymous;
 struct keeper;
 
 struct directory {
@@ -20,6 +21,7 @@ struct directory {
     const volatile uint32_t *alive; /* 0 in a forked child (map_wiped_on_fork) */
     int fd;                         /* of the directory; -1: anonymous */
     int memory_fd;                  /* of an anonymous log, for passing on; -1: directory */
+    struct anonymous *anonymous;    /* of an anonymous log: its slots (anonymous.h); else NULL */
     char path[LIMIT_PATH];          /* as opened; "anonymous" */
     enum file_system_kind kind;
     bool read_only;

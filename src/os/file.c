@@ -69,6 +69,13 @@ int file_memory(const char *name, int *fd)
     return 0;
 }
 
+int file_inherit(int fd)
+{
+    if (fcntl(fd, F_SETFD, 0) != 0)
+        return error_errno(errno, "cannot make descriptor %d inheritable", fd);
+    return 0;
+}
+
 /* Waits until a non-blocking stream is ready. */
 static void wait_for_stream(int fd, short events)
 {

@@ -34,6 +34,7 @@ void file_close(int fd); /* accepts -1 */
 /* Opens the file behind fd once more (/proc/self/fd/N), with a lock owner of its own. */
 int file_reopen(int fd, int flags, int *again);
 int file_memory(const char *name, int *fd); /* memfd_create, sealable off */
+int file_inherit(int fd);                   /* from now on programs that are executed get it too */
 
 /* The whole file with a NUL behind it, to be freed; MAPLOG_LIMIT when it is longer than limit. */
 int file_read_all(int directory, const char *path, size_t limit, char **text, size_t *length);
