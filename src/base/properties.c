@@ -19,9 +19,7 @@ static void trim(const char **first, const char **end)
 
 bool properties_next(const char *text, size_t length, size_t *at, struct property *property)
 {
-    int line = 1;
-    for (size_t i = 0; i < *at && i < length; i++)
-        line += text[i] == '\n';
+    int line = *at == 0 ? 1 : property->line + 1;
     for (; *at < length; line++) {
         const char *first = text + *at;
         const char *end = memchr(first, '\n', length - *at);

@@ -17,8 +17,9 @@ struct property {
     int line; /* from 1 */
 };
 
-/* Takes the next property of text (from *at on); false at the end. A line without '=' comes back
- * with value NULL. */
+/* Takes the next property of text (from *at on, first 0); false at the end. A line without '='
+ * comes back with value NULL. Lines are counted on from the property taken before: pass the same
+ * struct. */
 bool properties_next(const char *text, size_t length, size_t *at, struct property *property);
 
 /* Parses a decimal integer with an optional suffix k, m, g, t (binary) for sizes; false when it is

@@ -11,10 +11,10 @@
 #include <string.h>
 
 static size_t at;
+static struct property property;
 
 static void expect(const char *text, size_t length, const char *key, const char *value, int line)
 {
-    struct property property;
     assert_true(properties_next(text, length, &at, &property));
     assert_int_equal(property.key_length, strlen(key));
     assert_memory_equal(property.key, key, property.key_length);
@@ -42,7 +42,6 @@ static void lines_come_as_key_and_value(void **state)
                                "=no key\n"
                                "no equals\n"
                                "last=line";
-    struct property property;
     at = 0;
     expect(text, strlen(text), "a", "1", 3);
     expect(text, strlen(text), "b.c", "x=y", 6);
@@ -57,7 +56,6 @@ static void lines_come_as_key_and_value(void **state)
 static void text_without_properties_ends_at_once(void **state)
 {
     (void)state;
-    struct property property;
     static const char *const texts[] = {"", "\n", "#", "# x\n\n", "   "};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         at = 0;
@@ -69,7 +67,6 @@ static void text_without_properties_ends_at_once(void **state)
 static void a_nul_byte_is_a_byte_like_others(void **state)
 {
     (void)state;
-    struct property property;
     at = 0;
     assert_true(properties_next("a\0b=1\nc=2", 9, &at, &property));
     assert_int_equal(property.key_length, 3);
