@@ -52,8 +52,8 @@ static int add_partitions(struct maplog_consumer *consumer,
             return result;
         if (result == 0)
             return error_set(MAPLOG_GROUP_BUSY,
-                             "another consumer of group %s has partition %d of %s",
-                             consumer->group, (int)number, consumer->topic);
+                             "another consumer of group %s has partition %d of %s", consumer->group,
+                             (int)number, consumer->topic);
     }
     return 0;
 }
@@ -278,15 +278,14 @@ static int idle(struct maplog_consumer *consumer, int timeout_ms, int64_t *deadl
     }
     for (size_t i = 0; i < consumer->count; i++)
         reader_watch(&consumer->sources[i]->reader, &consumer->watches[i]);
-    result = bell_wait(&consumer->directory->view, consumer->watches, (unsigned)consumer->count,
-                       wait);
+    result =
+        bell_wait(&consumer->directory->view, consumer->watches, (unsigned)consumer->count, wait);
     if (result == MAPLOG_TIMED_OUT && consumer->group && consumer->all)
         result = sources_claim_free(consumer);
     return result < 0 && result != MAPLOG_TIMED_OUT ? result : 1;
 }
 
-int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *message,
-                   int timeout_ms)
+int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *message, int timeout_ms)
 {
     if (directory_forked(consumer->directory))
         return client_inherited("consumer");

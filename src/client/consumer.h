@@ -18,8 +18,8 @@ struct source {
     int64_t position;            /* offset of the record to be handed out next */
     int64_t committed;           /* position in the group's progress; -1: none */
     int32_t number;
-    int claim_fd;                /* proof of the claim in a group; -1: none */
-    bool from_begin;             /* nothing was read yet, and the start may move: follow it */
+    int claim_fd;    /* proof of the claim in a group; -1: none */
+    bool from_begin; /* nothing was read yet, and the start may move: follow it */
 };
 
 /* Decompressed records, counted: a hold may keep them. */
@@ -32,10 +32,10 @@ struct notifier;
 
 struct maplog_consumer {
     struct directory *directory;
-    struct source *source;        /* whose batch is being handed out; NULL: none */
-    struct record_cursor cursor;  /* in that batch */
-    struct source *last;          /* of the message handed out last; NULL: none since a seek */
-    bool last_unpacked;           /* that message lies in unpacked, not in the segment */
+    struct source *source;       /* whose batch is being handed out; NULL: none */
+    struct record_cursor cursor; /* in that batch */
+    struct source *last;         /* of the message handed out last; NULL: none since a seek */
+    bool last_unpacked;          /* that message lies in unpacked, not in the segment */
     struct batch batch;
     struct unpacked *unpacked;
     struct source **sources;
@@ -44,15 +44,15 @@ struct maplog_consumer {
     struct bell_watch *watches;   /* one a source */
     _Atomic uint64_t *generation; /* of the directory's settings */
     uint64_t generation_seen;
-    struct maplog *log;           /* a reference */
-    struct notifier *notifier;    /* behind maplog_consumer_descriptor() */
+    struct maplog *log;        /* a reference */
+    struct notifier *notifier; /* behind maplog_consumer_descriptor() */
     uint64_t batches;
-    int32_t partitions;           /* of the topic, as far as known */
-    bool all;                     /* takes new partitions too */
+    int32_t partitions; /* of the topic, as far as known */
+    bool all;           /* takes new partitions too */
     bool at_end;
     bool check_crcs;
     bool deleted;
-    char *group;                  /* NULL: none */
+    char *group; /* NULL: none */
     char topic[LIMIT_TOPIC_NAME + 1];
     char id[MAPLOG_TOPIC_ID_SIZE];
 };
@@ -67,8 +67,7 @@ void sources_remove(struct maplog_consumer *consumer, struct source *source);
 int sources_refresh(struct maplog_consumer *consumer);
 int sources_claim_free(struct maplog_consumer *consumer);
 /* MAPLOG_NOT_FOUND when the consumer does not read it. */
-int sources_find(const struct maplog_consumer *consumer, int32_t partition,
-                 struct source **source);
+int sources_find(const struct maplog_consumer *consumer, int32_t partition, struct source **source);
 /* Next record of the source: an offset, MAPLOG_BEGIN or MAPLOG_END. */
 void sources_seek(struct maplog_consumer *consumer, struct source *source, int64_t offset);
 

@@ -32,8 +32,8 @@ static int check(struct maplog *log, const char *group, const char *topic)
     return result;
 }
 
-int maplog_group_commit(struct maplog *log, const char *group, const char *topic,
-                        int32_t partition, int64_t offset, const char *metadata)
+int maplog_group_commit(struct maplog *log, const char *group, const char *topic, int32_t partition,
+                        int64_t offset, const char *metadata)
 {
     int result = check(log, group, topic);
     if (result)
@@ -49,8 +49,7 @@ int maplog_group_commit(struct maplog *log, const char *group, const char *topic
                          (int)found.partitions, (int)partition);
     struct progress *progress;
     result = client_progress(log, &progress);
-    return result ? result
-                  : progress_commit(progress, group, topic, partition, offset, metadata);
+    return result ? result : progress_commit(progress, group, topic, partition, offset, metadata);
 }
 
 int maplog_group_committed(struct maplog *log, const char *group, const char *topic,

@@ -19,8 +19,7 @@ int lane_refresh(struct maplog_producer *producer, struct lane *lane)
     if (result)
         return result;
     size_t largest = (size_t)settings.max_message_bytes;
-    lane->limit =
-        producer->options.batch_bytes < largest ? producer->options.batch_bytes : largest;
+    lane->limit = producer->options.batch_bytes < largest ? producer->options.batch_bytes : largest;
     return 0;
 }
 
@@ -30,13 +29,13 @@ int lane_open(struct maplog_producer *producer, int32_t partition, struct lane *
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for partition %d of %s", (int)partition,
                          producer->topic);
-    int result = directory_partition(producer->directory, producer->topic, partition,
-                                     &made->partition);
+    int result =
+        directory_partition(producer->directory, producer->topic, partition, &made->partition);
     if (!result)
         result = lane_refresh(producer, made);
     if (!result)
-        result = appender_open(made->partition, producer->seat, producer->timeout_ns,
-                               &made->appender);
+        result =
+            appender_open(made->partition, producer->seat, producer->timeout_ns, &made->appender);
     if (result) {
         free(made);
         return result;
@@ -84,19 +83,19 @@ int lane_acknowledge(const struct maplog_producer *producer, struct lane *lane)
         return 0;
     }
     int result = durable_wait(lane->partition, lane->end, producer->timeout_ns);
-    return result ? error_prefix(result,
-                                 "%s: published up to offset %" PRId64
-                                 " but not known to be on disk",
-                                 lane->partition->name, lane->end - 1)
-                  : 0;
+    return result
+               ? error_prefix(result,
+                              "%s: published up to offset %" PRId64 " but not known to be on disk",
+                              lane->partition->name, lane->end - 1)
+               : 0;
 }
 
 int lane_append(struct maplog_producer *producer, struct lane *lane,
                 const struct maplog_record *record, int64_t *offset)
 {
     int64_t at;
-    int result = appender_append_record(&lane->appender, record,
-                                        keeper_now_ms(producer->directory), &at);
+    int result =
+        appender_append_record(&lane->appender, record, keeper_now_ms(producer->directory), &at);
     if (result)
         return result;
     lane->end = at + 1;

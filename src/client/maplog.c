@@ -92,7 +92,8 @@ int maplog_descriptor(const struct maplog *log)
 int maplog_attach(int fd, struct maplog **log)
 {
     if (fd < 0 || !log)
-        return error_set(MAPLOG_INVALID, "maplog_attach: the descriptor or the result is not valid");
+        return error_set(MAPLOG_INVALID,
+                         "maplog_attach: the descriptor or the result is not valid");
     struct directory *opened;
     int result = anonymous_attach(fd, &opened);
     return result ? result : handle_make(opened, log);

@@ -15,7 +15,7 @@
 #include "os/futex.h"
 #include "os/thread.h"
 
-/* The thread looks this often for changed topics; and for its end, where the bell cannot wake it. */
+/* The thread looks this often for changed topics, and for its end where no bell can wake it. */
 #define SLICE_NS (1000 * 1000000ll)
 #define POLLED_SLICE_NS (10 * 1000000ll)
 #define STOP_STEP_NS 100000
@@ -26,9 +26,9 @@ struct notifier {
     int event;
     _Atomic uint32_t stop;
     _Atomic uint32_t stopped;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
-    bool armed; /* the thread reads watches, and nobody changes them */
+    _Atomic uint32_t changes; /* of stop and armed; the thread sleeps on it while fired */
+    pthread_mutex_t lock;     /* guards what follows */
+    bool armed;               /* the thread reads watches, and nobody changes them */
     struct bell_watch *watches;
     unsigned count;
     unsigned capacity;
@@ -60,19 +60,29 @@ static void *run(void *argument)
     struct notifier *notifier = argument;
     pthread_mutex_lock(&notifier->lock);
     while (!load_acquire(&notifier->stop)) {
-        if (!notifier->armed) {
-            pthread_cond_wait(&notifier->changed, &notifier->lock);
-            continue;
-        }
+        bool armed = notifier->armed;
+        uint32_t changes = load_acquire(&notifier->changes);
         pthread_mutex_unlock(&notifier->lock);
-        wait_armed(notifier);
+        if (armed)
+            wait_armed(notifier);
+        else
+            futex_wait((const uint32_t *)&notifier->changes, changes, -1);
         pthread_mutex_lock(&notifier->lock);
-        notifier->armed = false;
-        event_set(notifier->event);
+        if (armed) {
+            notifier->armed = false;
+            event_set(notifier->event);
+        }
     }
     pthread_mutex_unlock(&notifier->lock);
     store_release(&notifier->stopped, 1);
     return NULL;
+}
+
+/* Under the lock: tells the thread. */
+static void tell(struct notifier *notifier)
+{
+    add_full(&notifier->changes, 1);
+    futex_wake_all((const uint32_t *)&notifier->changes);
 }
 
 static void notifier_free(struct notifier *notifier)
@@ -90,7 +100,6 @@ int notifier_begin(struct maplog_consumer *consumer, struct notifier **notifier)
     made->directory = consumer->directory;
     made->event = -1;
     pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->changed, NULL);
     int result = event_open(&made->event);
     if (!result) {
         event_set(made->event); /* there may be records already */
@@ -111,7 +120,7 @@ void notifier_end(struct notifier *notifier)
     if (!directory_forked(notifier->directory)) {
         pthread_mutex_lock(&notifier->lock);
         store_release(&notifier->stop, 1);
-        pthread_cond_signal(&notifier->changed);
+        tell(notifier);
         bool armed = notifier->armed;
         pthread_mutex_unlock(&notifier->lock);
         /* It may be about to sleep: ring until it is out. */
@@ -121,7 +130,6 @@ void notifier_end(struct notifier *notifier)
             clock_sleep_ns(STOP_STEP_NS);
         }
         thread_join(notifier->thread);
-        pthread_cond_destroy(&notifier->changed);
         pthread_mutex_destroy(&notifier->lock);
     }
     notifier_free(notifier);
@@ -152,7 +160,7 @@ void notifier_arm(struct notifier *notifier, const struct maplog_consumer *consu
         notifier->generation = consumer->generation_seen;
         event_clear(notifier->event);
         notifier->armed = true;
-        pthread_cond_signal(&notifier->changed);
+        tell(notifier);
     }
     pthread_mutex_unlock(&notifier->lock);
 }

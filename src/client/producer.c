@@ -47,9 +47,9 @@ static int check_persistent(struct maplog_producer *producer)
     if (!result)
         result = partition_settings(partition, &settings, &generation);
     if (!result && settings.flush_messages == 1)
-        result = error_set(MAPLOG_NOT_PERSISTENT,
-                           "topic %s has flush.messages=1, but %s is in memory", producer->topic,
-                           directory->path);
+        result =
+            error_set(MAPLOG_NOT_PERSISTENT, "topic %s has flush.messages=1, but %s is in memory",
+                      producer->topic, directory->path);
     return result;
 }
 

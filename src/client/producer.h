@@ -1,8 +1,8 @@
 /*
  * producer.h - what a producer holds: one seat, and a lane for each partition that it wrote to.
  *
- * One thread, but for a lingering producer: its batches are also published by the directory's helper
- * thread, so that every call takes its mutex. Without linger no lock is in the way.
+ * One thread, but for a lingering producer: the directory's helper thread publishes its batches
+ * too, so that every call takes its mutex. Without linger no lock is in the way.
  */
 #pragma once
 
@@ -25,22 +25,22 @@ struct lane {
 
 struct maplog_producer {
     struct directory *directory;
-    struct lane *fast;              /* set while a record needs nothing but the appender */
-    _Atomic uint64_t *generation;   /* of the directory's settings */
+    struct lane *fast;            /* set while a record needs nothing but the appender */
+    _Atomic uint64_t *generation; /* of the directory's settings */
     uint64_t generation_seen;
-    struct maplog *log;             /* a reference */
+    struct maplog *log; /* a reference */
     struct maplog_producer_options options;
     int64_t timeout_ns;
-    struct lane **lanes;            /* by partition; NULL until used */
+    struct lane **lanes; /* by partition; NULL until used */
     int32_t partitions;
     uint32_t seat;
-    int32_t sticky;                 /* partition of records without a key */
-    uint32_t sticky_records;        /* since it changed */
+    int32_t sticky;          /* partition of records without a key */
+    uint32_t sticky_records; /* since it changed */
     size_t sticky_bytes;
-    uint32_t appends;               /* until the helper thread is worth beginning */
-    bool deleted;                   /* the topic, maybe made anew under its name since */
+    uint32_t appends; /* until the helper thread is worth beginning */
+    bool deleted;     /* the topic, maybe made anew under its name since */
     bool lingers;
-    pthread_mutex_t lock;           /* of a lingering producer */
+    pthread_mutex_t lock; /* of a lingering producer */
     struct keeper_timer timer;
     char topic[LIMIT_TOPIC_NAME + 1];
     char id[MAPLOG_TOPIC_ID_SIZE];

@@ -14,7 +14,8 @@
 #define REWRITE_BYTES (256u << 10)     /* of one batch of live entries */
 #define REWRITE_ATTEMPTS 100           /* batches that others may overtake before the next commit */
 /* Kafka's default of 100 MiB would keep every commit for long; a new one is read from its start. */
-static const char *const topic_configs[] = {"cleanup.policy=compact", "segment.bytes=1048576", NULL};
+static const char *const topic_configs[] = {"cleanup.policy=compact", "segment.bytes=1048576",
+                                            NULL};
 
 /* One partition of the topic. */
 struct shard {
@@ -165,9 +166,9 @@ int progress_fetch(struct progress *progress, const char *group, const char *top
         int64_t found = -1;
         if (shard && progress_table_find(&shard->table, key, key_size, &record) &&
             !progress_parse_value(record.value, record.value_size, &found))
-            result = error_set(MAPLOG_VERSION,
-                               "the progress of group %s in %s-%d has an unknown form", group,
-                               topic, (int)partition);
+            result =
+                error_set(MAPLOG_VERSION, "the progress of group %s in %s-%d has an unknown form",
+                          group, topic, (int)partition);
         else
             *offset = found;
     }
@@ -207,8 +208,7 @@ static int add_old(void *context, const struct progress_record *record)
                                  .value = record->value,
                                  .value_size = record->value_size};
     struct builder *builder = &rewrite->builder;
-    if (builder->records &&
-        builder_size_with(builder, &copy, record->timestamp) > rewrite->limit)
+    if (builder->records && builder_size_with(builder, &copy, record->timestamp) > rewrite->limit)
         return 1;
     return builder_add(builder, &copy, record->timestamp);
 }
@@ -297,8 +297,8 @@ int progress_commit(struct progress *progress, const char *group, const char *to
         .key = key,
         .key_size = progress_put_key(key, group, topic, partition),
         .value = value,
-        .value_size = progress_put_value(value, offset, metadata,
-                                         keeper_now_ms(progress->directory)),
+        .value_size =
+            progress_put_value(value, offset, metadata, keeper_now_ms(progress->directory)),
     };
     pthread_mutex_lock(&progress->lock);
     struct shard *shard;

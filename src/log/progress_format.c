@@ -14,9 +14,10 @@ static uint32_t take_character(const uint8_t **at)
     uint8_t first = *(*at)++;
     if (first < 0x80)
         return first;
-    unsigned more = first >= 0xf0 && first < 0xf5 ? 3 : first >= 0xe0 && first < 0xf0 ? 2
-                    : first >= 0xc2 && first < 0xe0                                   ? 1
-                                                                                      : 0;
+    unsigned more = first >= 0xf0 && first < 0xf5   ? 3
+                    : first >= 0xe0 && first < 0xf0 ? 2
+                    : first >= 0xc2 && first < 0xe0 ? 1
+                                                    : 0;
     if (!more)
         return 0xfffd;
     uint32_t character = first & (0x3fu >> more);

@@ -1,7 +1,7 @@
 /*
- * progress_format.h - the records of __consumer_offsets that carry progress: Kafka's OffsetCommitKey
- * (version 0 and 1) and OffsetCommitValue (0 to 4), written as versions 1 and 3. Pure.
- * Source: OffsetCommitKey.json, OffsetCommitValue.json of Apache Kafka's group coordinator.
+ * progress_format.h - the records of __consumer_offsets that carry progress: Kafka's
+ * OffsetCommitKey (version 0 and 1) and OffsetCommitValue (0 to 4), written as versions 1 and 3.
+ * Pure. Source: OffsetCommitKey.json, OffsetCommitValue.json of Apache Kafka's group coordinator.
  */
 #pragma once
 

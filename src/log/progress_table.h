@@ -1,6 +1,6 @@
 /*
- * progress_table.h - the live records of one partition of __consumer_offsets: the latest of each key,
- * whatever the key means. Read on from the log; one thread at a time (progress.c's mutex).
+ * progress_table.h - the live records of one partition of __consumer_offsets: the latest of each
+ * key, whatever the key means. Read on from the log; one thread at a time (progress.c's mutex).
  */
 #pragma once
 
