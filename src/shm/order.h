@@ -18,7 +18,11 @@
 #define compare_swap_full(word, expected, value)                                                   \
     atomic_compare_exchange_strong_explicit((word), (expected), (value), memory_order_seq_cst,     \
                                             memory_order_acquire)
+#ifdef __SANITIZE_THREAD__
+#define fence_full() __sync_synchronize() /* gcc's TSan refuses the other one */
+#else
 #define fence_full() atomic_thread_fence(memory_order_seq_cst)
+#endif
 /* Orders this thread's accesses for the compiler only: the CPU's part is done by the other side's
  * membarrier (process_barrier). */
 #define fence_compiler() atomic_signal_fence(memory_order_seq_cst)
