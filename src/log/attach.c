@@ -313,9 +313,11 @@ static int attach_writable(struct directory *directory, int timeout_ms)
     struct control_view *view = &directory->view;
     const char *kind = getenv("MAPLOG_WRITER");
     view->barrier = process_barrier_register() == 0 && !(kind && strcmp(kind, "mutex") == 0);
+    process_fork_hold();
     int result = file_open(directory->fd, LOCK_FILE, O_RDWR | O_CREAT, 0660, &view->lock_fd);
     if (!result)
         result = process_close_in_child(view->lock_fd);
+    process_fork_release();
     if (result)
         return result;
     result = lock_wait(view->lock_fd, LOCK_FILE, LOCK_SETUP, true, timeout_ms);
@@ -473,7 +475,9 @@ void attach_end(struct directory *directory)
     map_remove(view->control, sizeof(struct control));
     map_remove(view->bell, BELL_BYTES);
     if (view->lock_fd >= 0 && !forked) {
+        process_fork_hold();
         process_keep_in_child(view->lock_fd);
         file_close(view->lock_fd); /* and with it every lock */
+        process_fork_release();
     }
 }

@@ -44,7 +44,8 @@ struct directory *directory_new(const char *path)
 {
     struct directory *made = calloc(1, sizeof *made);
     struct partition **partitions = calloc(LIMIT_PARTITIONS, sizeof(struct partition *));
-    if (!made || !partitions) {
+    const volatile uint32_t *alive = map_wiped_on_fork();
+    if (!made || !partitions || !alive) {
         free(made);
         free(partitions);
         return NULL;
@@ -53,7 +54,8 @@ struct directory *directory_new(const char *path)
     made->fd = made->memory_fd = -1;
     made->view.lock_fd = -1;
     made->view.process = UINT32_MAX;
-    made->alive = map_wiped_on_fork();
+    made->alive = alive;
+    made->opened_by = *alive;
     made->partitions = partitions;
     pthread_mutex_init(&made->lock, NULL);
     pthread_mutex_init(&made->changing, NULL);

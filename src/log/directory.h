@@ -18,7 +18,8 @@ struct keeper;
 struct directory {
     _Atomic uint32_t references;
     struct control_view view;
-    const volatile uint32_t *alive; /* 0 in a forked child (map_wiped_on_fork) */
+    const volatile uint32_t *alive; /* this process's number (map_wiped_on_fork), */
+    uint32_t opened_by;             /* and the number of the one that opened it */
     int fd;                         /* of the directory; -1: anonymous */
     int memory_fd;                  /* of an anonymous log, for passing on; -1: directory */
     struct anonymous *anonymous;    /* of an anonymous log: its slots (anonymous.h); else NULL */
@@ -39,7 +40,7 @@ struct directory {
 
 static inline bool directory_forked(const struct directory *directory)
 {
-    return __builtin_expect(*directory->alive == 0, 0);
+    return __builtin_expect(*directory->alive != directory->opened_by, 0);
 }
 
 int directory_open(const char *path, const struct maplog_open_options *options,
