@@ -16,15 +16,30 @@ static char directories[8][128];
 static unsigned directory_count;
 static pid_t first_process;
 
+static void remove_directory(const char *path)
+{
+    char command[160];
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    if (system(command) != 0)
+        fprintf(stderr, "bench: cannot remove %s\n", path);
+}
+
 static void remove_directories(void)
 {
     if (getpid() != first_process)
         return;
+    for (unsigned i = 0; i < directory_count; i++)
+        if (directories[i][0])
+            remove_directory(directories[i]);
+}
+
+void bench_forget(const char *directory)
+{
     for (unsigned i = 0; i < directory_count; i++) {
-        char command[160];
-        snprintf(command, sizeof command, "rm -rf '%s'", directories[i]);
-        if (system(command) != 0)
-            fprintf(stderr, "bench: cannot remove %s\n", directories[i]);
+        if (directory == directories[i]) {
+            remove_directory(directory);
+            directories[i][0] = '\0';
+        }
     }
 }
 
@@ -168,17 +183,20 @@ void bench_wait(pid_t child)
 const char *bench_directory(bool in_memory)
 {
     const char *parent = in_memory ? "/dev/shm" : getenv("MAPLOG_BENCH_DIR");
-    if (directory_count == sizeof directories / sizeof *directories) {
+    unsigned at = 0;
+    while (at < directory_count && directories[at][0])
+        at++;
+    if (at == sizeof directories / sizeof *directories) {
         fprintf(stderr, "bench: too many directories\n");
         exit(1);
     }
-    char *path = directories[directory_count];
+    char *path = directories[at];
     snprintf(path, sizeof directories[0], "%s/maplog-bench.XXXXXX", parent ? parent : "/var/tmp");
     if (!mkdtemp(path)) {
         perror(path);
         exit(1);
     }
-    directory_count++;
+    directory_count += at == directory_count;
     return path;
 }
 

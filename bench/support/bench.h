@@ -40,6 +40,7 @@ void bench_wait(pid_t child); /* exits when the child failed */
 /* A fresh scratch directory, removed when the program ends: below $MAPLOG_BENCH_DIR, else /var/tmp;
  * in_memory: below /dev/shm. */
 const char *bench_directory(bool in_memory);
+void bench_forget(const char *directory); /* removes it now, its text becomes invalid */
 /* Gives up with the library's text. */
 void bench_check(int result, const char *what);
 /* A log in a fresh directory with one topic "bench" of one partition. */
