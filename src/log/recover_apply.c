@@ -155,7 +155,8 @@ int recover_apply(struct partition *partition, const struct recovered *found)
         recover_publish(partition, &made);
         return 0;
     }
-    int result = found->epoch_raised ? raise_epoch(partition, found) : 0;
+    bool kept = !partition->directory->read_only; /* else it is a trial in private memory */
+    int result = found->epoch_raised && kept ? raise_epoch(partition, found) : 0;
     if (result)
         return result;
     fault_point("recover-epoch");

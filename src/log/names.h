@@ -1,0 +1,29 @@
+/*
+ * names.h - the names in a data directory that mean something: partitions ("orders-0") and segments
+ * ("00000000000000000042.log"). Any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+
+#define NAMES_PARTITION_SIZE (LIMIT_TOPIC_NAME + 12) /* "topic-number" and the NUL */
+
+/* Splits "orders-0"; false for any other name. */
+bool names_split(const char *name, char topic[static LIMIT_TOPIC_NAME + 1], int32_t *number);
+/* The base offset in a segment's file name with that suffix; false for any other name. */
+bool names_segment(const char *name, const char *suffix, int64_t *base);
+
+/* Partition names. Owned; names_free. */
+struct names {
+    char **items;
+    size_t count;
+};
+int names_add(struct names *names, const char *name);
+void names_sort(struct names *names); /* by topic, then by number */
+/* Adds the directories in directory_fd that are named like partitions, unsorted. */
+int names_list(struct names *names, int directory_fd);
+void names_free(struct names *names);
