@@ -35,7 +35,7 @@ struct directory {
     struct catalog catalog;
     uint64_t catalog_generation;
     struct partition **partitions; /* by control slot, opened on demand; LIMIT_PARTITIONS */
-    struct keeper *keeper;         /* helper thread, begun by the first producer */
+    struct keeper *_Atomic keeper; /* helper threads, begun by the first producer */
 };
 
 static inline bool directory_forked(const struct directory *directory)
