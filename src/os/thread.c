@@ -17,7 +17,8 @@
 #define C_LIBRARY "other"
 #endif
 
-#define NAME_SIZE 16 /* the kernel's, with the NUL */
+#define NAME_SIZE 16          /* the kernel's, with the NUL */
+#define LOOK_AGAIN_NS 2000000 /* longest sleep of a waiter for a shared mutex */
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct thread_mutex), "the mutex fits its field");
 _Static_assert(_Alignof(pthread_mutex_t) <= _Alignof(struct thread_mutex), "and its alignment");
@@ -93,7 +94,7 @@ int thread_mutex_init(struct thread_mutex *mutex)
 #ifdef __SANITIZE_THREAD__
 /* The thread sanitizer of GCC 12 knows no other call that both ends in time and may find the holder
  * dead. */
-static int lock_within(pthread_mutex_t *mutex, int64_t timeout_ns)
+static int lock_once(pthread_mutex_t *mutex, int64_t timeout_ns)
 {
     int64_t end = clock_monotonic_ns() + timeout_ns;
     int errnum;
@@ -102,7 +103,7 @@ static int lock_within(pthread_mutex_t *mutex, int64_t timeout_ns)
     return errnum == EBUSY ? ETIMEDOUT : errnum;
 }
 #else
-static int lock_within(pthread_mutex_t *mutex, int64_t timeout_ns)
+static int lock_once(pthread_mutex_t *mutex, int64_t timeout_ns)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -113,12 +114,26 @@ static int lock_within(pthread_mutex_t *mutex, int64_t timeout_ns)
 }
 #endif
 
+/* A waiter that is killed after it was woken takes the wake-up with it when a third party locks in
+ * between: the kernel then sees a holder who is alive, and the holder sees no waiters. So nobody
+ * sleeps for long without looking. timeout_ns < 0: no limit. */
+static int lock_within(pthread_mutex_t *mutex, int64_t timeout_ns)
+{
+    int64_t end = timeout_ns < 0 ? INT64_MAX : clock_monotonic_ns() + timeout_ns;
+    for (;;) {
+        int64_t left = end - clock_monotonic_ns();
+        int errnum = lock_once(mutex, left < LOOK_AGAIN_NS ? left : LOOK_AGAIN_NS);
+        if (errnum != ETIMEDOUT || left <= LOOK_AGAIN_NS)
+            return errnum;
+    }
+}
+
 int thread_mutex_lock(struct thread_mutex *mutex, int64_t timeout_ns, bool *died)
 {
     pthread_mutex_t *inner = mutex_of(mutex);
     int errnum = pthread_mutex_trylock(inner);
     if (errnum == EBUSY && timeout_ns != 0)
-        errnum = timeout_ns < 0 ? pthread_mutex_lock(inner) : lock_within(inner, timeout_ns);
+        errnum = lock_within(inner, timeout_ns);
     switch (errnum) {
     case 0:
         *died = false;
