@@ -275,6 +275,7 @@ static int identify(int directory, const char *path, const char *shown, int flag
         .size = status.stx_size,
         .modified_ms = (int64_t)status.stx_mtime.tv_sec * 1000 + status.stx_mtime.tv_nsec / 1000000,
         .is_directory = S_ISDIR(status.stx_mode),
+        .is_regular = S_ISREG(status.stx_mode),
     };
     return 0;
 }

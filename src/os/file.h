@@ -25,6 +25,7 @@ struct file_identity {
     uint64_t size;
     int64_t modified_ms;
     bool is_directory;
+    bool is_regular; /* a plain file: no pipe, no device */
 };
 
 /* open(2) relative to directory (AT_FDCWD allowed); *fd is the caller's to close. path names it in

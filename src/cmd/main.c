@@ -1,0 +1,42 @@
+/* main.c - the table of commands. A new one: its function in commands.h, a line here, its man page,
+ * its words in completions/maplog. */
+#include <maplog.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "cmd/dispatch.h"
+
+static const struct command commands[] = {
+    {"topic", command_topic, "create, list, describe, alter, delete topics"},
+    {"produce", command_produce, "append lines or files to a topic"},
+    {"consume", command_consume, "print the records of a topic"},
+    {"ps", command_ps, "list the attached processes and what each holds"},
+    {NULL, NULL, NULL},
+};
+
+static const struct command_group program = {
+    "",
+    "usage: maplog COMMAND [ARGUMENT...] [--data DIR]\n\n"
+    "A message log in a directory, shared by mapping: no server is needed.\n\n",
+    "\nDIR is ./data unless --data names it. \"maplog COMMAND --help\" tells more, and so do the\n"
+    "man pages maplog(1) and maplog-COMMAND(1).\n",
+    commands,
+};
+
+int main(int argc, char **argv)
+{
+    int status = 0;
+    if (argc > 1 && strcmp(argv[1], "--version") == 0)
+        printf("maplog %s\n", maplog_version());
+    else if (argc > 1 && strcmp(argv[1], "help") == 0)
+        status = dispatch_help(&program, argc - 1, argv + 1);
+    else
+        status = dispatch(&program, argc, argv);
+    if (fflush(stdout) != 0 && status == 0) {
+        perror("maplog: cannot write to standard output");
+        status = EXIT_ERROR;
+    }
+    return status;
+}

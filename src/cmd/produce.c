@@ -1,0 +1,221 @@
+/* produce.c - maplog produce: lines or files become records. */
+#include <maplog.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "cmd/commands.h"
+#include "cmd/format.h"
+#include "cmd/load.h"
+#include "cmd/options.h"
+#include "cmd/report.h"
+#include "log/codec.h"
+
+#define BATCH_BYTES (64u << 10) /* default of --batch */
+
+static const char help[] =
+    "usage: maplog produce TOPIC [OPTION]... [--data DIR]              lines of standard input\n"
+    "       maplog produce TOPIC --lines FILE... [OPTION]... [--data DIR]\n"
+    "       maplog produce TOPIC --file FILE... [OPTION]... [--data DIR]\n\n"
+    "Appends a record for each line, in order; the newline is not part of it. A missing topic is\n"
+    "created.\n\n"
+    "  --lines FILE...      map these files and load their lines on all CPUs\n"
+    "  --file FILE...       each file is one record\n"
+    "  --key-separator S    what comes before the first S in a line is the record's key\n"
+    "  --header NAME=VALUE  a header for every record; may be given more than once\n"
+    "  --partition N        append to this partition; else the key decides, records without a key\n"
+    "                       fill all evenly, and --lines puts each file into one\n"
+    "  --compression CODEC  none (the default), gzip, snappy, lz4, zstd\n"
+    "  --batch BYTES        largest batch (64k); 0: each record is a batch\n"
+    "  --acks WHEN          memory (the default): a record survives the death of every process;\n"
+    "                       disk: success means that all survive a power cut; none: as memory\n"
+    "  --timeout TIME       longest wait for another writer of a partition (10s)\n"
+    "  --progress           say at the end how much and how fast\n"
+    "  --data DIR           the log's directory (data); created when it is missing\n";
+
+struct asked {
+    const char *data;
+    const char *separator;
+    const char *compression;
+    const char *acks;
+    struct words arguments;
+    struct words lines;
+    struct words files;
+    struct words headers;
+    int64_t partition; /* -1: not given */
+    int64_t batch;
+    int64_t timeout;
+    bool progress;
+};
+
+/* ---- options to what they mean --------------------------------------------------------------- */
+
+/* The arrays are owned by the caller, also on failure. */
+static int parse_headers(const struct usage *usage, const struct words *words, char ***names,
+                         struct maplog_header **headers)
+{
+    *names = calloc(words->count + 1, sizeof **names);
+    *headers = calloc(words->count + 1, sizeof **headers);
+    if (!*names || !*headers)
+        return usage_error(usage, "no memory for the headers");
+    for (size_t i = 0; i < words->count; i++) {
+        const char *equals = strchr(words->items[i], '=');
+        if (!equals)
+            return usage_error(usage, "--header wants NAME=VALUE, not \"%s\"", words->items[i]);
+        (*names)[i] = strndup(words->items[i], (size_t)(equals - words->items[i]));
+        if (!(*names)[i])
+            return usage_error(usage, "no memory for the headers");
+        (*headers)[i] = (struct maplog_header){(*names)[i], equals + 1, strlen(equals + 1)};
+    }
+    return OPTIONS_GO;
+}
+
+static int parse_acks(const struct usage *usage, const char *word, enum maplog_acks *acks)
+{
+    static const char *const names[] = {"memory", "none", "disk"};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *acks = (enum maplog_acks)i;
+            return OPTIONS_GO;
+        }
+    }
+    return usage_error(usage, "--acks is none, memory or disk, not \"%s\"", word);
+}
+
+/* Replaces escapes; *copy is the caller's to free. */
+static int parse_separator(const struct usage *usage, const char *word, char **copy,
+                           struct produce_how *how)
+{
+    if (!word)
+        return OPTIONS_GO;
+    *copy = strdup(word);
+    if (!*copy || format_unescape(*copy, &how->separator_size) != 0)
+        return usage_error(usage, "--key-separator: %s", *copy ? error_text() : "no memory");
+    if (how->separator_size == 0)
+        return usage_error(usage, "--key-separator must not be empty");
+    how->separator = *copy;
+    return OPTIONS_GO;
+}
+
+static int parse_producer(const struct usage *usage, const struct asked *asked,
+                          struct maplog_producer_options *options)
+{
+    options->batch_bytes = (size_t)asked->batch;
+    options->timeout_ms = (int)asked->timeout;
+    if (codec_parse(asked->compression, &options->compression) != 0)
+        return usage_error(usage, "--compression: %s", error_text());
+    if (options->compression != MAPLOG_COMPRESSION_NONE && asked->batch == 0)
+        return usage_error(usage, "--compression works on batches, not with --batch 0");
+    if (asked->lines.count && asked->files.count)
+        return usage_error(usage, "--lines and --file exclude each other");
+    return parse_acks(usage, asked->acks, &options->acks);
+}
+
+/* ---- the work -------------------------------------------------------------------------------- */
+
+static int ensure_topic(maplog *log, const char *topic, const char *data)
+{
+    struct maplog_topic found;
+    int result = maplog_topic_describe(log, topic, &found);
+    if (result != MAPLOG_NOT_FOUND)
+        return result;
+    result = maplog_topic_create(log, topic, 0, NULL);
+    if (result == MAPLOG_EXISTS) /* somebody was faster */
+        return 0;
+    if (!result)
+        report_note("created topic %s in %s, with one partition", topic, data);
+    return result;
+}
+
+static int produce(const struct asked *asked, const struct produce_how *how,
+                   const struct maplog_producer_options *options)
+{
+    maplog *log = NULL;
+    maplog_producer *producer = NULL;
+    struct meter meter;
+    catch_signals();
+    int result = attach_or_create(asked->data, &log);
+    if (!result)
+        result = ensure_topic(log, how->topic, asked->data);
+    if (!result)
+        result = maplog_producer_open(log, how->topic, options, &producer);
+    meter_begin(&meter, "produced", asked->progress);
+    if (!asked->lines.count && !asked->files.count && isatty(STDIN_FILENO))
+        meter.live = false; /* somebody types */
+    if (!result && asked->lines.count)
+        result = load_lines(producer, how, &asked->lines, &meter);
+    else if (!result && asked->files.count)
+        result = load_files(producer, how, &asked->files, &meter);
+    else if (!result)
+        result = load_stream(producer, how, &meter);
+    meter_end(&meter);
+    int status = result ? report_error(result, asked->data) : 0;
+    int closed = maplog_producer_close(producer);
+    if (closed && !result)
+        status = report_error(closed, asked->data);
+    maplog_close(log);
+    return exit_status(status);
+}
+
+static int run(const struct usage *usage, const struct asked *asked)
+{
+    struct produce_how how = {.topic = asked->arguments.items[0],
+                              .partition = (int32_t)asked->partition,
+                              .header_count = asked->headers.count};
+    struct maplog_producer_options options = {0};
+    char *separator = NULL;
+    char **names = NULL;
+    struct maplog_header *headers = NULL;
+    int status = parse_producer(usage, asked, &options);
+    if (status == OPTIONS_GO)
+        status = parse_separator(usage, asked->separator, &separator, &how);
+    if (status == OPTIONS_GO)
+        status = parse_headers(usage, &asked->headers, &names, &headers);
+    how.headers = headers;
+    if (status == OPTIONS_GO)
+        status = produce(asked, &how, &options);
+    for (size_t i = 0; names && names[i]; i++)
+        free(names[i]);
+    free(names);
+    free(headers);
+    free(separator);
+    return status;
+}
+
+int command_produce(int argc, char **argv)
+{
+    struct asked asked = {.data = DEFAULT_DATA,
+                          .compression = "none",
+                          .acks = "memory",
+                          .partition = -1,
+                          .batch = BATCH_BYTES};
+    const struct option options[] = {
+        {"lines", OPTION_REST, &asked.lines, 0, 0},
+        {"file", OPTION_REST, &asked.files, 0, 0},
+        {"key-separator", OPTION_TEXT, &asked.separator, 0, 0},
+        {"header", OPTION_WORDS, &asked.headers, 0, 0},
+        {"partition", OPTION_NUMBER, &asked.partition, 0, LIMIT_PARTITIONS - 1},
+        {"compression", OPTION_TEXT, &asked.compression, 0, 0},
+        {"batch", OPTION_SIZE, &asked.batch, 0, 1 << 30},
+        {"acks", OPTION_TEXT, &asked.acks, 0, 0},
+        {"timeout", OPTION_DURATION, &asked.timeout, 1, INT32_MAX},
+        {"progress", OPTION_FLAG, &asked.progress, 0, 0},
+        {"data", OPTION_TEXT, &asked.data, 0, 0},
+        {0},
+    };
+    const struct usage usage = {"produce", help, options};
+    int status = options_parse(&usage, argc, argv, &asked.arguments);
+    if (status == OPTIONS_GO)
+        status = usage_arguments(&usage, &asked.arguments, 1, "the name of a topic");
+    if (status == OPTIONS_GO)
+        status = run(&usage, &asked);
+    words_free(&asked.arguments);
+    words_free(&asked.lines);
+    words_free(&asked.files);
+    words_free(&asked.headers);
+    return status;
+}
