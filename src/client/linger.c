@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "os/clock.h"
+
 /* How long the helper thread waits for another writer: it has other work too. */
 #define LINGER_WAIT_NS (20 * 1000000ll)
 #define LINGER_RETRY_MS 10 /* after an error: a full disk, a stopped writer */
@@ -16,7 +18,7 @@ static void fire(struct keeper_timer *timer)
 {
     struct maplog_producer *producer = producer_of(timer);
     pthread_mutex_lock(&producer->lock);
-    int64_t now = keeper_now_ms(producer->directory);
+    int64_t now = clock_wall_ms(); /* the timer came by this clock */
     int64_t next = 0;
     for (int32_t i = 0; i < producer->partitions; i++) {
         struct lane *lane = producer->lanes[i];
@@ -33,7 +35,8 @@ static void fire(struct keeper_timer *timer)
         if (lane->due_ms && (next == 0 || lane->due_ms < next))
             next = lane->due_ms;
     }
-    store_release(&timer->due_ms, next);
+    if (next)
+        keeper_timer_set(producer->directory, timer, next);
     pthread_mutex_unlock(&producer->lock);
 }
 
@@ -62,5 +65,5 @@ void linger_arm(struct maplog_producer *producer, struct lane *lane, int64_t now
     lane->due_ms = now_ms + producer->options.linger_ms;
     int64_t due = load_relaxed(&producer->timer.due_ms);
     if (due == 0 || lane->due_ms < due)
-        store_release(&producer->timer.due_ms, lane->due_ms);
+        keeper_timer_set(producer->directory, &producer->timer, lane->due_ms);
 }

@@ -73,13 +73,12 @@ static void fire_timers(struct keeper *keeper)
     int64_t now_ms = clock_wall_ms();
     pthread_mutex_lock(&keeper->lock);
     while (!load_relaxed(&keeper->stop) && (timer = find_due(keeper, now_ms))) {
-        int64_t due = load_relaxed(&timer->due_ms);
+        /* Done with, unless it is set anew from here on: then the next round finds it. */
+        store_relaxed(&timer->due_ms, 0);
         keeper->firing = timer;
         pthread_mutex_unlock(&keeper->lock);
         timer->fire(timer);
         pthread_mutex_lock(&keeper->lock);
-        /* One that set nothing is done. */
-        compare_swap_full(&timer->due_ms, &due, 0);
         keeper->firing = NULL;
         pthread_cond_broadcast(&keeper->fired);
     }
