@@ -16,7 +16,6 @@
 #include "log/names.h"
 #include "os/lock.h"
 
-#define METADATA_FILE "partition.metadata"
 #define METADATA_BYTES_MAX 4096
 
 struct inspection {
@@ -91,7 +90,7 @@ static int check_metadata(struct inspection *inspection, const char *partition,
                           const struct catalog_topic *topic, struct inspect_counts *counts)
 {
     char path[LIMIT_PATH], id[UUID_TEXT_SIZE];
-    snprintf(path, sizeof path, "%s/%s", partition, METADATA_FILE);
+    snprintf(path, sizeof path, "%s/%s", partition, PARTITION_METADATA);
     char *text;
     size_t length;
     int result = file_read_all(inspection->files->fd, path, METADATA_BYTES_MAX, &text, &length);

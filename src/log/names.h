@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 
+#define PARTITION_METADATA "partition.metadata" /* of a partition: its topic's id, Kafka's file */
 #define NAMES_PARTITION_SIZE (LIMIT_TOPIC_NAME + 12) /* "topic-number" and the NUL */
 
 /* Splits "orders-0"; false for any other name. */
