@@ -2,8 +2,8 @@
  * How fast do records go into files that never existed, everything counted?
  *
  * 100-byte values into fresh 1 GiB segments on a disk's file system, 4 GiB in all, one by one and
- * in batches of 64 KiB; the producer is on CPU 0, its helper thread where the kernel puts it. The
- * CPU time of all threads is reported beside the rate. Roof: a plain program that allocates the
+ * in batches of 64 KiB; producer and helper thread run where the kernel puts them. The CPU time of
+ * all threads is reported beside the rate. Roof: a plain program that allocates the
  * same file, maps it and copies the same bytes into it, page faults included.
  */
 #include <fcntl.h>
@@ -81,7 +81,6 @@ int main(int argc, char **argv)
 {
     bench_begin(argc, argv);
     uint64_t bytes = bench_quick() ? 400ull << 20 : 4ull << 30;
-    bench_pin(0);
     bench_note("fresh: %llu MiB of batches into files that did not exist",
                (unsigned long long)bytes >> 20);
     uint64_t alone = bytes / 170, packed = bytes / 108;
