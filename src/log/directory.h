@@ -68,6 +68,20 @@ struct partition *directory_opened(struct directory *directory, uint32_t slot);
 int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,
                            const char *const *configs);
 int directory_delete_topic(struct directory *directory, const char *topic);
+
+/* A topic that comes with its records (import). */
+struct topic_placing {
+    const char *topic;
+    int32_t partitions;
+    const char *const *configs;
+    struct uuid id; /* no other topic has it */
+    void *context;
+    /* Puts the partitions' directories in their places and fills their control slots; the topic is
+     * about to become visible. The directory's lock is held. */
+    int (*place)(void *context, const struct catalog_topic *topic);
+    void (*unplace)(void *context); /* takes them away again: it could not become visible */
+};
+int directory_place_topic(struct directory *directory, const struct topic_placing *placing);
 int directory_alter_topic(struct directory *directory, const char *topic,
                           const char *const *configs);
 int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions);

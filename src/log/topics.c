@@ -93,46 +93,84 @@ static int assign_slots(struct directory *directory, struct catalog_topic *topic
     return result;
 }
 
+/* A partition's directory that is there before its topic was left by a process that died while it
+ * deleted or imported one, or put there by hand. Kafka's way: it is kept under another name. */
+static int set_aside(struct directory *directory, const struct catalog_topic *topic, int32_t first)
+{
+    char text[UUID_TEXT_SIZE];
+    uuid_format(&topic->id, text);
+    int result = 0;
+    for (int32_t p = first; !result && p < topic->partitions; p++) {
+        char from[LIMIT_TOPIC_NAME + 16], to[LIMIT_TOPIC_NAME + 64];
+        snprintf(from, sizeof from, "%s-%d", topic->name, p);
+        snprintf(to, sizeof to, "%s-%d.%s-stray", topic->name, p, text);
+        if (file_exists(directory->fd, from))
+            result = file_rename(directory->fd, from, to);
+    }
+    return result;
+}
+
 /* Ends a change that added partitions first.. of the topic: assigns their slots, and frees these
- * again when the catalog could not be stored. */
-static int end_adding(struct directory *directory, struct catalog_topic *topic, int32_t first)
+ * again when the catalog could not be stored. placing: NULL, or who brings their records. */
+static int end_adding(struct directory *directory, struct catalog_topic *topic, int32_t first,
+                      const struct topic_placing *placing)
 {
     int32_t count = topic->partitions - first;
     uint32_t *slots = calloc((size_t)count, sizeof *slots);
-    int result = slots ? assign_slots(directory, topic, first)
+    int result = slots ? set_aside(directory, topic, first)
                        : error_set(MAPLOG_NO_MEMORY, "cannot create topic %s", topic->name);
+    if (!result)
+        result = assign_slots(directory, topic, first);
     if (result) {
         free(slots);
         return end_change(directory, result);
     }
     memcpy(slots, topic->slots + first, (size_t)count * sizeof *slots);
-    result = end_change(directory, 0);
+    if (placing)
+        result = placing->place(placing->context, topic);
+    result = end_change(directory, result);
+    if (result && placing)
+        placing->unplace(placing->context);
     for (int32_t p = 0; result && p < count; p++)
         store_release(&directory->view.control->partitions[slots[p]].state, PARTITION_FREE);
     free(slots);
     return result;
 }
 
+static int add_topic(struct directory *directory, const struct topic_placing *wanted)
+{
+    int result = catalog_check_name(wanted->topic);
+    if (!result)
+        result = begin_change(directory);
+    if (result)
+        return result;
+    result = catalog_check_new(&directory->catalog, wanted->topic);
+    if (!result)
+        result = catalog_add(&directory->catalog, wanted->topic, wanted->partitions,
+                             wanted->configs, &wanted->id);
+    if (result)
+        return end_change(directory, result);
+    return end_adding(directory, catalog_find(&directory->catalog, wanted->topic), 0,
+                      wanted->place ? wanted : NULL);
+}
+
 int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,
                            const char *const *configs)
 {
-    int result = catalog_check_name(topic);
-    if (result)
-        return result;
     uint8_t random[16];
-    result = process_random(random, sizeof random);
+    int result = process_random(random, sizeof random);
     if (result)
         return result;
-    result = begin_change(directory);
-    if (result)
-        return result;
-    struct uuid id = uuid_from_random(random);
-    result = catalog_check_new(&directory->catalog, topic);
-    if (!result)
-        result = catalog_add(&directory->catalog, topic, partitions ? partitions : 1, configs, &id);
-    if (result)
-        return end_change(directory, result);
-    return end_adding(directory, catalog_find(&directory->catalog, topic), 0);
+    const struct topic_placing wanted = {.topic = topic,
+                                         .partitions = partitions ? partitions : 1,
+                                         .configs = configs,
+                                         .id = uuid_from_random(random)};
+    return add_topic(directory, &wanted);
+}
+
+int directory_place_topic(struct directory *directory, const struct topic_placing *placing)
+{
+    return add_topic(directory, placing);
 }
 
 int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions)
@@ -149,7 +187,7 @@ int directory_grow_topic(struct directory *directory, const char *topic, int32_t
                            topic, before);
     if (!result)
         result = catalog_grow(&directory->catalog, known, partitions);
-    return result ? end_change(directory, result) : end_adding(directory, known, before);
+    return result ? end_change(directory, result) : end_adding(directory, known, before, NULL);
 }
 
 int directory_alter_topic(struct directory *directory, const char *topic,
