@@ -9,18 +9,20 @@
 
 #include "log/batch.h"
 
-/* Reusable memory for decompressed records. */
+/* Reusable memory; begin with {0}. Its bytes are valid until the next call that fills it. */
 struct codec_buffer {
     uint8_t *bytes;
     size_t size;
     size_t capacity;
 };
 
-void codec_buffer_free(struct codec_buffer *buffer);
-/* Compresses size bytes behind `prefix` reserved bytes at *to (grown as needed). */
+void codec_buffer_free(struct codec_buffer *buffer); /* back to {0} */
+/* Fills buffer with `prefix` bytes that are left to the caller and, behind them, what size bytes
+ * compress to. MAPLOG_NO_MEMORY, MAPLOG_LIMIT, MAPLOG_INVALID for a codec that is none. */
 int codec_compress(enum maplog_compression codec, const void *from, size_t size, size_t prefix,
-                   uint8_t **to, size_t *capacity, size_t *packed_size);
-/* Decompresses into buffer; at most LIMIT_DECOMPRESSED. MAPLOG_CORRUPT, MAPLOG_LIMIT. */
+                   struct codec_buffer *buffer);
+/* Fills buffer with what size bytes unfold to, at most LIMIT_DECOMPRESSED. The input must be whole
+ * and nothing may follow it. MAPLOG_CORRUPT, MAPLOG_LIMIT, MAPLOG_NO_MEMORY. */
 int codec_decompress(enum maplog_compression codec, const void *from, size_t size,
                      struct codec_buffer *buffer);
 /* The records of a batch: in place when it is not compressed, else decompressed into buffer. */
