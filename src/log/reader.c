@@ -58,6 +58,14 @@ static int find_base(struct partition *partition, int64_t offset, int64_t *base)
     return result;
 }
 
+/* Is the control slot's pair that was the segment's still the segment's? To be asked after reading
+ * from the pair: a roll stores the base first (roll.c), and raises `rolls` only at the end. */
+static bool pair_is_ours(const struct reader *reader)
+{
+    const struct control_partition *control = reader->partition->control;
+    return (int64_t)load_acquire(&control->base[reader->rolls & 1]) == reader->segment->base;
+}
+
 /* Begins at the wanted offset within the segment that was just opened. */
 static void place(struct reader *reader)
 {
@@ -70,6 +78,8 @@ static void place(struct reader *reader)
         uint32_t valid =
             load_acquire(&reader->partition->control->index_bytes[reader->rolls & 1]);
         bytes = valid < bytes ? valid : bytes;
+        if (!pair_is_ours(reader))
+            bytes = 0; /* two rolls came since the segment was looked up */
     }
     uint32_t position = bytes && relative ? index_find(segment->index, bytes, relative) : 0;
     reader->position = position < reader->end ? position : 0;
@@ -145,9 +155,9 @@ static int advance(struct reader *reader)
         return next_segment(reader);
     uint64_t rolls = load_acquire(&control->rolls);
     uint64_t word = load_acquire(&control->published[reader->rolls & 1]);
-    /* The word is of our segment unless two rolls came since; it is final after one. */
-    uint64_t now = load_acquire(&control->rolls);
-    if (now - reader->rolls > 1) {
+    /* The word is of our segment unless a second roll came since, or is under way; it is final
+     * after one. */
+    if (!pair_is_ours(reader)) {
         struct segment_sizes sizes;
         int result = segment_sealed(reader->segment, &sizes);
         if (result)

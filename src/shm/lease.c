@@ -326,6 +326,7 @@ void lease_hand_over(struct lease *lease)
 void lease_drop(struct lease *lease)
 {
     uint64_t token = lease->token;
+    lease->mutex_token = 0;
     if (token == 0)
         return;
     lease->token = 0;

@@ -39,7 +39,8 @@ struct lease {
  * MAPLOG_TOPIC_DELETED to this lease. */
 void lease_init(struct lease *lease, struct control_view *view, uint32_t partition_index,
                 uint32_t seat_index);
-/* Gives the lease up when it is ours; not between enter and leave. For closing producers. */
+/* Gives the lease up when it is ours; not between enter and leave. For closing producers, and for
+ * those who could not reload: the next enter answers 1 again. */
 void lease_drop(struct lease *lease);
 
 /* Slow path: becomes the writer. timeout_ns < 0: waits for ever; 0: never waits for another

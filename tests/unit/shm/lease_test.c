@@ -120,6 +120,17 @@ static void the_writer_inside_is_waited_for_and_named(void **state)
     lease_leave(one);
 }
 
+static void who_dropped_the_lease_reloads(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lease *one = &fixture->one.lease;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lease_enter(one, WAIT), 1);
+        lease_leave(one);
+        lease_drop(one);
+    }
+}
+
 static void a_try_succeeds_against_an_idle_writer(void **state)
 {
     struct fixture *fixture = *state;
@@ -499,6 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(who_stays_is_told_so_and_who_becomes_writer_reloads),
         BOTH(the_writer_inside_is_waited_for_and_named),
+        BOTH(who_dropped_the_lease_reloads),
         BOTH(a_try_succeeds_against_an_idle_writer),
         BOTH(threads_count_together_without_losing_any),
         BOTH(writers_that_only_try_get_their_turn_too),
