@@ -1,6 +1,7 @@
 #include "log/names.h"
 
 #include <maplog.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,15 @@ bool names_split(const char *name, char topic[static LIMIT_TOPIC_NAME + 1], int3
     topic[dash - name] = 0;
     *number = (int32_t)strtol(dash + 1, NULL, 10);
     return true;
+}
+
+void names_aside(char to[static NAMES_ASIDE_SIZE], const char *topic, int32_t number,
+                 const struct uuid *id, const char *suffix)
+{
+    char rest[64], text[UUID_TEXT_SIZE];
+    uuid_format(id, text);
+    int length = snprintf(rest, sizeof rest, "-%d.%s-%s", (int)number, text, suffix);
+    snprintf(to, NAMES_ASIDE_SIZE, "%.*s%s", NAMES_ASIDE_SIZE - 1 - length, topic, rest);
 }
 
 bool names_segment(const char *name, const char *suffix, int64_t *base)

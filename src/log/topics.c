@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "log/attach.h"
 #include "log/directory.h"
+#include "log/names.h"
 #include "os/lock.h"
 #include "os/process.h"
 #include "shm/bell.h"
@@ -97,13 +98,11 @@ static int assign_slots(struct directory *directory, struct catalog_topic *topic
  * deleted or imported one, or put there by hand. Kafka's way: it is kept under another name. */
 static int set_aside(struct directory *directory, const struct catalog_topic *topic, int32_t first)
 {
-    char text[UUID_TEXT_SIZE];
-    uuid_format(&topic->id, text);
     int result = 0;
     for (int32_t p = first; !result && p < topic->partitions; p++) {
-        char from[LIMIT_TOPIC_NAME + 16], to[LIMIT_TOPIC_NAME + 64];
+        char from[NAMES_PARTITION_SIZE], to[NAMES_ASIDE_SIZE];
         snprintf(from, sizeof from, "%s-%d", topic->name, p);
-        snprintf(to, sizeof to, "%s-%d.%s-stray", topic->name, p, text);
+        names_aside(to, topic->name, p, &topic->id, NAMES_STRAY);
         if (file_exists(directory->fd, from))
             result = file_rename(directory->fd, from, to);
     }
@@ -223,13 +222,11 @@ static void delete_partition(struct directory *directory, uint32_t slot)
 static int remove_files(struct directory *directory, const char *topic, int32_t partitions,
                         const struct uuid *id)
 {
-    char text[UUID_TEXT_SIZE];
-    uuid_format(id, text);
     int result = 0;
     for (int32_t p = 0; p < partitions; p++) {
-        char from[LIMIT_TOPIC_NAME + 16], to[LIMIT_TOPIC_NAME + 64];
+        char from[NAMES_PARTITION_SIZE], to[NAMES_ASIDE_SIZE];
         snprintf(from, sizeof from, "%s-%d", topic, p);
-        snprintf(to, sizeof to, "%s-%d.%s-delete", topic, p, text);
+        names_aside(to, topic, p, id, NAMES_DELETE);
         if (!file_exists(directory->fd, from))
             continue;
         int now = file_rename(directory->fd, from, to);
