@@ -19,10 +19,11 @@ struct fault {
 static struct fault faults[FAULT_KINDS];
 static atomic_bool armed; /* any of faults is set */
 
-static const char *crash_name; /* points into the environment; NULL: none */
-static size_t crash_name_length;
-static unsigned crash_nth;
-static atomic_uint crash_calls;
+static const char *point_name; /* the caller's, or in the environment; NULL: none */
+static size_t point_name_length;
+static unsigned point_nth;
+static int point_signal;
+static atomic_uint point_calls;
 
 static const char *const kind_names[FAULT_KINDS] = {
     [FAULT_OPEN] = "open", [FAULT_ALLOCATE] = "allocate", [FAULT_TRUNCATE] = "truncate",
@@ -70,11 +71,25 @@ int fault_check(enum fault_kind kind)
 
 void fault_point(const char *name)
 {
-    if (!crash_name || strncmp(name, crash_name, crash_name_length) != 0 ||
-        name[crash_name_length] != '\0')
+    if (!point_name || strncmp(name, point_name, point_name_length) != 0 ||
+        name[point_name_length] != '\0')
         return;
-    if (++crash_calls == crash_nth)
-        raise(SIGKILL);
+    if (++point_calls == point_nth)
+        raise(point_signal);
+}
+
+static void set_point(const char *name, size_t length, unsigned nth, int signal_number)
+{
+    point_name = name;
+    point_name_length = length;
+    point_nth = nth;
+    point_signal = signal_number;
+    point_calls = 0;
+}
+
+void fault_signal_at(const char *name, unsigned nth, int signal_number)
+{
+    set_point(name, name ? strlen(name) : 0, nth, signal_number);
 }
 
 /* "kind:N[+]:ERRNO"; what does not read so is not a fault. */
@@ -99,16 +114,20 @@ static void read_fault(const char *text)
     }
 }
 
+/* "name:N" */
+static void read_point(const char *text, int signal_number)
+{
+    const char *colon = text ? strrchr(text, ':') : NULL;
+    if (colon)
+        set_point(text, (size_t)(colon - text), (unsigned)strtoul(colon + 1, NULL, 10),
+                  signal_number);
+}
+
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *text = getenv("MAPLOG_FAULT");
     if (text)
         read_fault(text);
-    text = getenv("MAPLOG_CRASH");
-    const char *colon = text ? strrchr(text, ':') : NULL;
-    if (colon) {
-        crash_name = text;
-        crash_name_length = (size_t)(colon - text);
-        crash_nth = (unsigned)strtoul(colon + 1, NULL, 10);
-    }
+    read_point(getenv("MAPLOG_CRASH"), SIGKILL);
+    read_point(getenv("MAPLOG_STOP"), SIGSTOP);
 }

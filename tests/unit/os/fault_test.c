@@ -174,6 +174,35 @@ static void environment_names_a_point_of_death(void **state)
     }
 }
 
+static void a_child_is_stopped_at_its_point_and_goes_on(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        fault_signal_at("append-copied", 2, SIGSTOP);
+        _exit(answer_the_environment("crash"));
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    kill(pid, SIGCONT);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    /* By the environment too. */
+    pid = fork();
+    if (pid == 0) {
+        setenv("MAPLOG_STOP", "append:1", 1);
+        execl("/proc/self/exe", "fault_test", "crash", (char *)NULL);
+        _exit(111);
+    }
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1)
@@ -186,6 +215,7 @@ int main(int count, char **arguments)
         cmocka_unit_test_teardown(every_kind_reaches_its_calls, clear),
         cmocka_unit_test(environment_sets_a_fault),
         cmocka_unit_test(environment_names_a_point_of_death),
+        cmocka_unit_test(a_child_is_stopped_at_its_point_and_goes_on),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
