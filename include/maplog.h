@@ -100,8 +100,9 @@ struct maplog_anonymous_options {
  */
 MAPLOG_API int maplog_open_anonymous(const struct maplog_anonymous_options *options, maplog **log);
 
-/* The descriptor behind an anonymous log, to be inherited by a child or passed over a Unix socket.
- * It belongs to the log and is not close-on-exec. MAPLOG_UNSUPPORTED for a directory. */
+/* The descriptor behind an anonymous log, to be inherited by a child or passed over a Unix socket;
+ * a child that is forked needs the number from before. It belongs to the log and is not
+ * close-on-exec. MAPLOG_UNSUPPORTED for a directory. */
 MAPLOG_API int maplog_descriptor(const maplog *log);
 
 /* Attaches the anonymous log behind fd (inherited or received). fd stays the caller's and may be
@@ -121,7 +122,7 @@ MAPLOG_API int maplog_sync(maplog *log);
 #define MAPLOG_TOPIC_ID_SIZE 23   /* Kafka's text form of the UUID, with the NUL */
 
 struct maplog_topic {
-    const char *name;
+    const char *name; /* the caller's string; of a listed topic valid during the visit */
     char id[MAPLOG_TOPIC_ID_SIZE];
     int32_t partitions;
 };
@@ -141,7 +142,8 @@ struct maplog_partition {
  * cleanup.policy, ...). partitions 0: one. MAPLOG_EXISTS, MAPLOG_INVALID, MAPLOG_LIMIT. */
 MAPLOG_API int maplog_topic_create(maplog *log, const char *topic, int32_t partitions,
                                    const char *const *configs);
-/* Deletes it while others may be attached: their calls answer MAPLOG_TOPIC_DELETED. */
+/* Deletes it while others may be attached: their calls answer MAPLOG_TOPIC_DELETED, also when a
+ * topic of that name is made anew. What groups committed in it is forgotten. */
 MAPLOG_API int maplog_topic_delete(maplog *log, const char *topic);
 /* Changes settings at once, for all attached processes; "name=" goes back to the default. */
 MAPLOG_API int maplog_topic_alter(maplog *log, const char *topic, const char *const *configs);
@@ -183,9 +185,11 @@ enum maplog_compression {
 
 struct maplog_producer_options {
     enum maplog_acks acks;
-    enum maplog_compression compression; /* of batches; wants batch_bytes */
+    enum maplog_compression compression; /* of batches; MAPLOG_INVALID without batch_bytes */
     size_t batch_bytes; /* 0: every record is a batch and visible when maplog_produce() returns;
-                           else records gather and are published when this many bytes are full */
+                           else records gather, and the batch is published when the next record
+                           would make it larger than this or than max.message.bytes (both before
+                           compression); a record that is larger by itself goes alone */
     int linger_ms;      /* with batch_bytes: publish at the latest this long after the first record,
                            also without a further call; 0: only when full or flushed */
     int timeout_ms;     /* longest wait for another writer of the partition; default 10000 */
@@ -219,9 +223,11 @@ MAPLOG_API int maplog_producer_open(maplog *log, const char *topic,
  * a key to a partition that changes now and then, so that all fill evenly. Its bytes are copied
  * before the call returns. *offset (may be NULL) is the record's offset, or -1 while it only lies
  * in an open batch.
+ * With MAPLOG_ACKS_DISK the call that publishes a batch returns when it is durable.
  * MAPLOG_TOO_LARGE, MAPLOG_DISK_FULL, MAPLOG_FULL, MAPLOG_TOPIC_DELETED, MAPLOG_TIMED_OUT (the text
  * names the process that holds the partition), MAPLOG_IO, MAPLOG_FORKED. After an error the record
- * was not appended, unless a durable acknowledgement failed: the text says so.
+ * was not appended, unless a durable acknowledgement failed: the text then says up to which offset
+ * records are published. A batch that could not be published stays open with the records it has.
  */
 MAPLOG_API int maplog_produce(maplog_producer *producer, const struct maplog_record *record,
                               int64_t *offset);
@@ -234,10 +240,13 @@ MAPLOG_API int maplog_produce_to(maplog_producer *producer, int32_t partition,
  * segment, so that the next appends of this process meet neither allocation nor page fault. */
 MAPLOG_API int maplog_prepare(maplog_producer *producer, int32_t partition, uint64_t bytes);
 
-/* Publishes the open batches; with MAPLOG_ACKS_DISK returns when all is durable. */
+/* Publishes the open batches; with MAPLOG_ACKS_DISK returns when all that this producer published is
+ * durable. A batch that could not be published (a full disk, a stopped writer) is kept, and a later
+ * flush tries again: nothing is lost, nothing comes twice. */
 MAPLOG_API int maplog_flush(maplog_producer *producer);
 
-/* Flushes and closes; returns what the flush returned. NULL is fine. */
+/* Flushes and closes; returns what the flush returned. Closed it is in any case: after an error
+ * the records of unpublished batches are gone. NULL is fine. */
 MAPLOG_API int maplog_producer_close(maplog_producer *producer);
 
 /* ---- consuming ------------------------------------------------------------------------------- */
@@ -250,9 +259,11 @@ struct maplog_hold; /* no typedef: maplog_hold() has the name */
 
 struct maplog_consumer_options {
     const char *group;   /* NULL: none; else begin at its progress and claim partitions in it */
-    const int32_t *partitions; /* NULL: all; in a group: all that no other consumer has */
+    const int32_t *partitions; /* NULL: all, new ones too as they are made; in a group: all that no
+                                  other consumer has, and later those that others let go of */
     size_t partition_count;
-    int at_end;          /* 1: begin behind the last record, not at the first; progress wins */
+    int at_end;          /* 1: begin behind the last record, not at the first; progress wins, and
+                            partitions made later are read from their beginning */
     int check_crcs;      /* 1: verify each batch's CRC-32C before its records are handed out */
     uint64_t reserved[4];
 };
@@ -274,7 +285,9 @@ struct maplog_message {
     size_t headers_size;
 };
 
-/* Opens a consumer, for one thread. MAPLOG_NOT_FOUND, MAPLOG_GROUP_BUSY, MAPLOG_LIMIT. */
+/* Opens a consumer, for one thread. MAPLOG_NOT_FOUND, MAPLOG_LIMIT; with a group also
+ * MAPLOG_GROUP_BUSY (another consumer has all partitions, or one that is listed), MAPLOG_DENIED on a
+ * read-only log, MAPLOG_UNSUPPORTED on an anonymous one. */
 MAPLOG_API int maplog_consumer_open(maplog *log, const char *topic,
                                     const struct maplog_consumer_options *options,
                                     maplog_consumer **consumer);
@@ -282,8 +295,9 @@ MAPLOG_API int maplog_consumer_open(maplog *log, const char *topic,
 /*
  * Takes the next record. Returns 1 with a message, 0 when none came within timeout_ms (0: do not
  * wait, -1: wait for ever), or an error: MAPLOG_OFFSET_OUT_OF_RANGE (retention overtook the reader;
- * seek), MAPLOG_TOPIC_DELETED, MAPLOG_CORRUPT, MAPLOG_FORKED. Records of one partition come in
- * order; partitions take turns. Waiting spins briefly, then sleeps without using the CPU.
+ * seek), MAPLOG_TOPIC_DELETED (all that is readable was read), MAPLOG_CORRUPT (file and position are
+ * named; it comes again until a seek passes the place), MAPLOG_FORKED. Records of one partition come
+ * in order; partitions take turns. Waiting spins briefly, then sleeps without using the CPU.
  */
 MAPLOG_API int maplog_consume(maplog_consumer *consumer, struct maplog_message *message,
                               int timeout_ms);
@@ -304,7 +318,8 @@ MAPLOG_API int maplog_position(maplog_consumer *consumer, int32_t partition, int
  * comes. It belongs to the consumer. Costs a helper thread. */
 MAPLOG_API int maplog_consumer_descriptor(maplog_consumer *consumer, int *fd);
 
-/* Keeps the memory of the message that was taken last, also past the closing of consumer and log. */
+/* Keeps the memory of the message that the consumer's last call took, also past the closing of
+ * consumer and log. MAPLOG_NOT_FOUND when that call took none. */
 MAPLOG_API int maplog_hold(maplog_consumer *consumer, struct maplog_hold **hold);
 MAPLOG_API void maplog_release(struct maplog_hold *hold); /* any thread; NULL is fine */
 
@@ -315,7 +330,8 @@ MAPLOG_API void maplog_consumer_close(maplog_consumer *consumer); /* commits not
 /* Commits the consumer's positions in its group (all partitions that moved). MAPLOG_INVALID when it
  * has no group, MAPLOG_GROUP_ACTIVE. */
 MAPLOG_API int maplog_commit(maplog_consumer *consumer);
-/* Commits an offset for a group by hand; metadata may be NULL (at most 4096 bytes). */
+/* Commits an offset for a group by hand; metadata may be NULL (at most 4096 bytes, MAPLOG_LIMIT).
+ * MAPLOG_NOT_FOUND when there is no such partition. */
 MAPLOG_API int maplog_group_commit(maplog *log, const char *group, const char *topic,
                                    int32_t partition, int64_t offset, const char *metadata);
 /* The group's committed offset; -1 when it has none. */
