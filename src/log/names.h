@@ -12,7 +12,7 @@
 #include "base/uuid.h"
 
 #define PARTITION_METADATA "partition.metadata" /* of a partition: its topic's id, Kafka's file */
-#define NAMES_PARTITION_SIZE (LIMIT_TOPIC_NAME + 12) /* "topic-number" and the NUL */
+#define NAMES_PARTITION_SIZE (LIMIT_TOPIC_NAME + 16) /* "topic-number" and the NUL */
 
 /* Splits "orders-0"; false for any other name. */
 bool names_split(const char *name, char topic[static LIMIT_TOPIC_NAME + 1], int32_t *number);
