@@ -18,8 +18,8 @@ static uint64_t page_up(uint64_t bytes)
     return (bytes + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
 }
 
-static int open_part(const struct partition *partition, int64_t base, const char *suffix,
-                     int flags, int *fd)
+static int open_part(const struct partition *partition, int64_t base, const char *suffix, int flags,
+                     int *fd)
 {
     char path[PATH_BYTES];
     segment_path(partition, base, suffix, path, sizeof path);
@@ -49,8 +49,8 @@ static int map_index(struct segment *segment, const char *suffix, int flags, uin
     uint64_t length = segment->writable ? page_up(reserve) : file.size;
     void *mapped = NULL;
     if (!result && length > 0)
-        result = map_file(fd, suffix, 0, length,
-                          segment->writable ? MAP_MODE_WRITE : MAP_MODE_READ, &mapped);
+        result = map_file(fd, suffix, 0, length, segment->writable ? MAP_MODE_WRITE : MAP_MODE_READ,
+                          &mapped);
     if (!result && mapped) {
         *address = mapped;
         *bytes = length;
@@ -83,8 +83,8 @@ static int map_segment(struct partition *partition, int64_t base, size_t reserve
         uint64_t wanted = file.size > reserve ? file.size : reserve;
         uint64_t length = page_up(wanted ? wanted : 1);
         void *mapped;
-        result = map_file(made->log_fd, path, 0, length,
-                          writable ? MAP_MODE_WRITE : MAP_MODE_READ, &mapped);
+        result = map_file(made->log_fd, path, 0, length, writable ? MAP_MODE_WRITE : MAP_MODE_READ,
+                          &mapped);
         if (!result) {
             made->log = mapped;
             made->log_bytes = length;
@@ -199,7 +199,7 @@ static int files_sizes(struct partition *partition, int64_t base, struct segment
 static int files_remove(struct partition *partition, int64_t base)
 {
     static const char *const suffixes[] = {SEGMENT_LOG_SUFFIX, SEGMENT_INDEX_SUFFIX,
-                                           SEGMENT_TIMEINDEX_SUFFIX, ".snapshot"};
+                                           SEGMENT_TIMEINDEX_SUFFIX, ".snapshot", ".txnindex"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[PATH_BYTES];
         segment_path(partition, base, suffixes[i], path, sizeof path);
@@ -220,8 +220,8 @@ static int files_sync(struct segment *segment, bool fresh)
     int result = file_sync(segment->log_fd, path);
     int fd = -1;
     if (!result)
-        result = file_open(partition->directory->fd, partition->name, O_RDONLY | O_DIRECTORY, 0,
-                           &fd);
+        result =
+            file_open(partition->directory->fd, partition->name, O_RDONLY | O_DIRECTORY, 0, &fd);
     if (!result)
         result = file_sync(fd, partition->name);
     file_close(fd);
