@@ -109,6 +109,8 @@ $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
 $(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS)
 
+$(OUT)/bench/lines: $(OUT)/src/cmd/line_methods.o
+
 $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS)
 

@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"produce", command_produce, "append lines or files to a topic"},
     {"consume", command_consume, "print the records of a topic"},
     {"ps", command_ps, "list the attached processes and what each holds"},
+    {"bench", command_bench, "measure this machine"},
     {NULL, NULL, NULL},
 };
 
