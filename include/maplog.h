@@ -31,14 +31,14 @@ extern "C" {
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 enum maplog_error {
-    MAPLOG_INVALID = -1,              /* an argument or a setting is not valid */
+    MAPLOG_INVALID = -1, /* an argument or a setting is not valid */
     MAPLOG_NO_MEMORY = -2,
-    MAPLOG_IO = -3,                   /* an input or output operation failed */
-    MAPLOG_NOT_FOUND = -4,            /* no such directory, topic, partition or group */
+    MAPLOG_IO = -3,        /* an input or output operation failed */
+    MAPLOG_NOT_FOUND = -4, /* no such directory, topic, partition or group */
     MAPLOG_EXISTS = -5,
-    MAPLOG_DENIED = -6,               /* permission, or a read-only directory */
-    MAPLOG_DISK_FULL = -7,            /* appends go on by themselves when there is space again */
-    MAPLOG_BUSY = -8,                 /* held by another process or thread */
+    MAPLOG_DENIED = -6,    /* permission, or a read-only directory */
+    MAPLOG_DISK_FULL = -7, /* appends go on by themselves when there is space again */
+    MAPLOG_BUSY = -8,      /* held by another process or thread */
     MAPLOG_TIMED_OUT = -9,
     MAPLOG_CORRUPT = -10,             /* damaged bytes; `maplog inspect` says where */
     MAPLOG_VERSION = -11,             /* another version or another C library's directory */
@@ -46,12 +46,12 @@ enum maplog_error {
     MAPLOG_TOO_LARGE = -13,           /* larger than the topic's max.message.bytes */
     MAPLOG_OFFSET_OUT_OF_RANGE = -14, /* below the log's start or above its end */
     MAPLOG_TOPIC_DELETED = -15,
-    MAPLOG_NOT_PERSISTENT = -16,      /* MAPLOG_ACKS_DISK on a log in memory */
-    MAPLOG_FULL = -17,                /* every slot of the anonymous log is pinned by a reader */
-    MAPLOG_FORKED = -18,              /* the handle was opened before fork() */
-    MAPLOG_GROUP_BUSY = -19,          /* another consumer of the group has the partition */
-    MAPLOG_GROUP_ACTIVE = -20,        /* the group has live members at a server */
-    MAPLOG_UNSUPPORTED = -21,         /* this kernel, file system or placement cannot do it */
+    MAPLOG_NOT_PERSISTENT = -16, /* MAPLOG_ACKS_DISK on a log in memory */
+    MAPLOG_FULL = -17,           /* every slot of the anonymous log is pinned by a reader */
+    MAPLOG_FORKED = -18,         /* the handle was opened before fork() */
+    MAPLOG_GROUP_BUSY = -19,     /* another consumer of the group has the partition */
+    MAPLOG_GROUP_ACTIVE = -20,   /* the group has live members at a server */
+    MAPLOG_UNSUPPORTED = -21,    /* this kernel, file system or placement cannot do it */
     MAPLOG_CLOSED = -22,
 };
 
@@ -73,8 +73,8 @@ enum maplog_open_flags {
 };
 
 struct maplog_open_options {
-    unsigned flags;      /* maplog_open_flags */
-    int timeout_ms;      /* longest wait for another process that is attaching; default 10000 */
+    unsigned flags;       /* maplog_open_flags */
+    int timeout_ms;       /* longest wait for another process that is attaching; default 10000 */
     uint64_t reserved[4]; /* zero */
 };
 
@@ -110,10 +110,12 @@ MAPLOG_API int maplog_descriptor(const maplog *log);
 MAPLOG_API int maplog_attach(int fd, maplog **log);
 
 /* Lets go of the log. Open producers, consumers and holds keep what they need until they are closed
- * themselves. The last process out leaves every file at exactly its published size. NULL is fine. */
+ * themselves. The last process out leaves every file at exactly its published size. NULL is fine.
+ */
 MAPLOG_API void maplog_close(maplog *log);
 
-/* Makes everything published so far durable (fdatasync). MAPLOG_NOT_PERSISTENT on tmpfs or memfd. */
+/* Makes everything published so far durable (fdatasync). MAPLOG_NOT_PERSISTENT on tmpfs or memfd.
+ */
 MAPLOG_API int maplog_sync(maplog *log);
 
 /* ---- topics ---------------------------------------------------------------------------------- */
@@ -156,8 +158,8 @@ MAPLOG_API int maplog_topic_list(maplog *log,
                                  void *context);
 /* Calls visit for every setting of the topic. is_default: nobody set it. */
 MAPLOG_API int maplog_topic_configs(maplog *log, const char *topic,
-                                    int (*visit)(void *context, const char *name,
-                                                 const char *value, int is_default),
+                                    int (*visit)(void *context, const char *name, const char *value,
+                                                 int is_default),
                                     void *context);
 MAPLOG_API int maplog_partition_describe(maplog *log, const char *topic, int32_t partition,
                                          struct maplog_partition *found);
@@ -197,7 +199,7 @@ struct maplog_producer_options {
 };
 
 struct maplog_header {
-    const char *name; /* NUL-terminated */
+    const char *name;  /* NUL-terminated */
     const void *value; /* NULL: a null value */
     size_t value_size;
 };
@@ -236,13 +238,14 @@ MAPLOG_API int maplog_produce(maplog_producer *producer, const struct maplog_rec
 MAPLOG_API int maplog_produce_to(maplog_producer *producer, int32_t partition,
                                  const struct maplog_record *record, int64_t *offset);
 
-/* Allocates and populates memory for `bytes` more in the partition, at most to the end of its active
- * segment, so that the next appends of this process meet neither allocation nor page fault. */
+/* Allocates and populates memory for `bytes` more in the partition, at most to the end of its
+ * active segment, so that the next appends of this process meet neither allocation nor page fault.
+ */
 MAPLOG_API int maplog_prepare(maplog_producer *producer, int32_t partition, uint64_t bytes);
 
-/* Publishes the open batches; with MAPLOG_ACKS_DISK returns when all that this producer published is
- * durable. A batch that could not be published (a full disk, a stopped writer) is kept, and a later
- * flush tries again: nothing is lost, nothing comes twice. */
+/* Publishes the open batches; with MAPLOG_ACKS_DISK returns when all that this producer published
+ * is durable. A batch that could not be published (a full disk, a stopped writer) is kept, and a
+ * later flush tries again: nothing is lost, nothing comes twice. */
 MAPLOG_API int maplog_flush(maplog_producer *producer);
 
 /* Flushes and closes; returns what the flush returned. Closed it is in any case: after an error
@@ -258,20 +261,20 @@ struct maplog_hold; /* no typedef: maplog_hold() has the name */
 #define MAPLOG_BEGIN (-2) /* as an offset: the first record there is */
 
 struct maplog_consumer_options {
-    const char *group;   /* NULL: none; else begin at its progress and claim partitions in it */
+    const char *group; /* NULL: none; else begin at its progress and claim partitions in it */
     const int32_t *partitions; /* NULL: all, new ones too as they are made; in a group: all that no
                                   other consumer has, and later those that others let go of */
     size_t partition_count;
-    int at_end;          /* 1: begin behind the last record, not at the first; progress wins, and
-                            partitions made later are read from their beginning */
-    int check_crcs;      /* 1: verify each batch's CRC-32C before its records are handed out */
+    int at_end;     /* 1: begin behind the last record, not at the first; progress wins, and
+                       partitions made later are read from their beginning */
+    int check_crcs; /* 1: verify each batch's CRC-32C before its records are handed out */
     uint64_t reserved[4];
 };
 
 /* One record, lying in the log's own mapping (or, of a compressed batch, in the consumer's memory):
  * valid until the consumer's next call, or until maplog_release() after maplog_hold(). */
 struct maplog_message {
-    const void *key; /* NULL: no key */
+    const void *key;   /* NULL: no key */
     const void *value; /* NULL: a null value */
     size_t key_size;
     size_t value_size;
@@ -286,8 +289,8 @@ struct maplog_message {
 };
 
 /* Opens a consumer, for one thread. MAPLOG_NOT_FOUND, MAPLOG_LIMIT; with a group also
- * MAPLOG_GROUP_BUSY (another consumer has all partitions, or one that is listed), MAPLOG_DENIED on a
- * read-only log, MAPLOG_UNSUPPORTED on an anonymous one. */
+ * MAPLOG_GROUP_BUSY (another consumer has all partitions, or one that is listed), MAPLOG_DENIED on
+ * a read-only log, MAPLOG_UNSUPPORTED on an anonymous one. */
 MAPLOG_API int maplog_consumer_open(maplog *log, const char *topic,
                                     const struct maplog_consumer_options *options,
                                     maplog_consumer **consumer);
@@ -295,9 +298,9 @@ MAPLOG_API int maplog_consumer_open(maplog *log, const char *topic,
 /*
  * Takes the next record. Returns 1 with a message, 0 when none came within timeout_ms (0: do not
  * wait, -1: wait for ever), or an error: MAPLOG_OFFSET_OUT_OF_RANGE (retention overtook the reader;
- * seek), MAPLOG_TOPIC_DELETED (all that is readable was read), MAPLOG_CORRUPT (file and position are
- * named; it comes again until a seek passes the place), MAPLOG_FORKED. Records of one partition come
- * in order; partitions take turns. Waiting spins briefly, then sleeps without using the CPU.
+ * seek), MAPLOG_TOPIC_DELETED (all that is readable was read), MAPLOG_CORRUPT (file and position
+ * are named; it comes again until a seek passes the place), MAPLOG_FORKED. Records of one partition
+ * come in order; partitions take turns. Waiting spins briefly, then sleeps without using the CPU.
  */
 MAPLOG_API int maplog_consume(maplog_consumer *consumer, struct maplog_message *message,
                               int timeout_ms);
@@ -323,7 +326,8 @@ MAPLOG_API int maplog_consumer_descriptor(maplog_consumer *consumer, int *fd);
 MAPLOG_API int maplog_hold(maplog_consumer *consumer, struct maplog_hold **hold);
 MAPLOG_API void maplog_release(struct maplog_hold *hold); /* any thread; NULL is fine */
 
-MAPLOG_API void maplog_consumer_close(maplog_consumer *consumer); /* commits nothing; NULL is fine */
+MAPLOG_API void
+maplog_consumer_close(maplog_consumer *consumer); /* commits nothing; NULL is fine */
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 

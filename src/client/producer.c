@@ -196,20 +196,36 @@ static bool is_fast(const struct maplog_producer *producer)
            producer->options.acks != MAPLOG_ACKS_DISK;
 }
 
+/* Topics and settings as of now; MAPLOG_TOPIC_DELETED. */
+static int look_around(struct maplog_producer *producer)
+{
+    uint64_t generation = load_acquire(producer->generation);
+    if (__builtin_expect(generation != producer->generation_seen, 0)) {
+        int result = refresh(producer, generation);
+        if (result)
+            return result;
+    }
+    return producer->deleted
+               ? error_set(MAPLOG_TOPIC_DELETED, "topic %s was deleted", producer->topic)
+               : 0;
+}
+
+static int take_lane(struct maplog_producer *producer, int32_t partition, struct lane **lane)
+{
+    if (partition < 0 || partition >= producer->partitions)
+        return error_set(MAPLOG_NOT_FOUND, "topic %s has %d partitions, no number %d",
+                         producer->topic, (int)producer->partitions, (int)partition);
+    *lane = producer->lanes[partition];
+    return *lane ? 0 : lane_open(producer, partition, lane);
+}
+
+/* partition -1: by the key, else in turns. */
 static int produce_any(struct maplog_producer *producer, int32_t partition,
                        const struct maplog_record *record, int64_t *offset)
 {
-    int result = 0;
-    uint64_t generation = load_acquire(producer->generation);
-    if (__builtin_expect(generation != producer->generation_seen, 0))
-        result = refresh(producer, generation);
+    int result = look_around(producer);
     if (result)
         return result;
-    if (producer->deleted)
-        return error_set(MAPLOG_TOPIC_DELETED, "topic %s was deleted", producer->topic);
-    if (partition >= producer->partitions)
-        return error_set(MAPLOG_NOT_FOUND, "topic %s has %d partitions, no number %d",
-                         producer->topic, (int)producer->partitions, (int)partition);
     if (partition < 0) {
         partition = 0;
         if (producer->partitions > 1 && record->key)
@@ -219,12 +235,10 @@ static int produce_any(struct maplog_producer *producer, int32_t partition,
         if (result)
             return result;
     }
-    struct lane *lane = producer->lanes[partition];
-    if (!lane) {
-        result = lane_open(producer, partition, &lane);
-        if (result)
-            return result;
-    }
+    struct lane *lane;
+    result = take_lane(producer, partition, &lane);
+    if (result)
+        return result;
     if (producer->options.batch_bytes)
         return lane_gather(producer, lane, record, offset);
     result = lane_append(producer, lane, record, offset);
@@ -264,6 +278,23 @@ int maplog_produce_to(struct maplog_producer *producer, int32_t partition,
     if (partition < 0)
         return error_set(MAPLOG_INVALID, "partition %d", (int)partition);
     return produce_locked(producer, partition, record, offset);
+}
+
+int maplog_prepare(struct maplog_producer *producer, int32_t partition, uint64_t bytes)
+{
+    if (directory_forked(producer->directory))
+        return client_inherited("producer");
+    if (producer->lingers)
+        pthread_mutex_lock(&producer->lock);
+    struct lane *lane;
+    int result = look_around(producer);
+    if (!result)
+        result = take_lane(producer, partition, &lane);
+    if (!result)
+        result = appender_prepare(&lane->appender, bytes);
+    if (producer->lingers)
+        pthread_mutex_unlock(&producer->lock);
+    return result;
 }
 
 static int flush_all(struct maplog_producer *producer)

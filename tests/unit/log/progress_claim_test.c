@@ -1,0 +1,89 @@
+/* progress_claim_test.c - one holder of each (group, topic, partition), until it lets go. */
+#include "log_fixture.h"
+
+#include "log/progress.h"
+
+static void a_claim_excludes_others_until_it_is_let_go(void **state)
+{
+    (void)state;
+    struct directory *other = log_attach();
+    int first, second = -1, third;
+    assert_ok(progress_claim(log_directory, "g", "t", 0, &first));
+    assert_code(MAPLOG_GROUP_BUSY, progress_claim(log_directory, "g", "t", 0, &second));
+    assert_code(MAPLOG_GROUP_BUSY, progress_claim(other, "g", "t", 0, &second));
+    assert_int_equal(second, -1);
+    assert_ok(progress_claim(other, "g", "t", 1, &second));
+    assert_ok(progress_claim(other, "h", "t", 0, &third));
+    progress_unclaim(third);
+    /* The ends of the names count. */
+    assert_ok(progress_claim(other, "gt", "", 0, &third));
+    progress_unclaim(third);
+    progress_unclaim(first);
+    progress_unclaim(second);
+    assert_ok(progress_claim(other, "g", "t", 0, &first));
+    progress_unclaim(first);
+    progress_unclaim(-1);
+    directory_drop(other);
+}
+
+static void a_killed_holder_lets_go(void **state)
+{
+    (void)state;
+    int up[2];
+    assert_int_equal(pipe(up), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct directory *mine;
+        int fd;
+        char word = directory_open(log_path, NULL, &mine) == 0 &&
+                            progress_claim(mine, "g", "killed", 0, &fd) == 0
+                        ? 'y'
+                        : 'n';
+        if (write(up[1], &word, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    char word = 0;
+    assert_int_equal(read(up[0], &word, 1), 1);
+    assert_int_equal(word, 'y');
+    int fd = -1;
+    assert_code(MAPLOG_GROUP_BUSY, progress_claim(log_directory, "g", "killed", 0, &fd));
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_ok(progress_claim(log_directory, "g", "killed", 0, &fd));
+    progress_unclaim(fd);
+    close(up[0]);
+    close(up[1]);
+}
+
+static void a_child_does_not_keep_its_parents_claim(void **state)
+{
+    (void)state;
+    int fd, down[2];
+    assert_int_equal(pipe(down), 0);
+    assert_ok(progress_claim(log_directory, "g", "parent", 0, &fd));
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char word;
+        close(down[1]);
+        _exit(read(down[0], &word, 1) < 0);
+    }
+    progress_unclaim(fd);
+    assert_ok(progress_claim(log_directory, "g", "parent", 0, &fd));
+    progress_unclaim(fd);
+    close(down[0]);
+    close(down[1]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_claim_excludes_others_until_it_is_let_go),
+        cmocka_unit_test(a_killed_holder_lets_go),
+        cmocka_unit_test(a_child_does_not_keep_its_parents_claim),
+    };
+    return cmocka_run_group_tests(tests, log_make, log_remove);
+}
