@@ -20,43 +20,49 @@
 
 struct catalog_config {
     char *name;
-    char *value;
+    char *value; /* without white space around it */
 };
 
 struct catalog_topic {
     char name[LIMIT_TOPIC_NAME + 1];
     struct uuid id;
     int32_t partitions;
-    uint32_t *slots; /* control slot of each partition */
+    uint32_t *slots;                /* control slot of each partition */
     struct catalog_config *configs; /* overrides, sorted by name */
     size_t config_count;
     struct settings settings; /* defaults with the overrides applied */
 };
 
+/* Begin with {0}. */
 struct catalog {
     struct catalog_topic **topics; /* sorted by name; pointers stay valid until the topic goes */
     size_t count;
 };
 
-void catalog_free(struct catalog *catalog);
-/* Parses; unknown settings of a newer version are kept as they are. MAPLOG_CORRUPT with the line. */
+void catalog_free(struct catalog *catalog); /* back to {0} */
+/* Replaces what catalog holds; it is left alone on failure. Settings that are not known here (a
+ * newer version's) are kept as they are. MAPLOG_CORRUPT with the line, MAPLOG_VERSION for another
+ * form of the file. */
 int catalog_parse(struct catalog *catalog, const char *text, size_t length);
+/* *text is the caller's to free. */
 int catalog_format(const struct catalog *catalog, char **text, size_t *length);
-/* Reads CATALOG_FILE of the directory; a missing file is an empty catalog. */
+/* Reads CATALOG_FILE of the directory; a missing file is an empty catalog. As catalog_parse. */
 int catalog_load(struct catalog *catalog, int directory_fd);
 int catalog_store(const struct catalog *catalog, int directory_fd, bool durable);
 
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name);
-/* Letters, digits, '.', '_', '-', 1 to 249 bytes, not "." or ".."; and for a new one no existing
- * topic that differs only by '.' and '_' (Kafka's rule). MAPLOG_INVALID, MAPLOG_EXISTS. */
+/* Letters, digits, '.', '_', '-', 1 to 249 bytes, not "." or "..": MAPLOG_INVALID. */
 int catalog_check_name(const char *name);
+/* For a new topic: the same, and no topic has that name (MAPLOG_EXISTS) or one that differs only by
+ * '.' and '_' (MAPLOG_INVALID; Kafka's rule). */
 int catalog_check_new(const struct catalog *catalog, const char *name);
 /* Adds a topic with free slots (no slot is used twice); configs as "name=value" strings or NULL.
- * MAPLOG_EXISTS, MAPLOG_INVALID, MAPLOG_LIMIT. */
+ * MAPLOG_EXISTS, MAPLOG_INVALID, MAPLOG_LIMIT, MAPLOG_NO_MEMORY; nothing is added then. */
 int catalog_add(struct catalog *catalog, const char *name, int32_t partitions,
                 const char *const *configs, const struct uuid *id);
+/* Gives the topic more partitions, with free slots. MAPLOG_INVALID when they would not be more. */
 int catalog_grow(struct catalog *catalog, struct catalog_topic *topic, int32_t partitions);
-/* All or nothing. */
+/* Applies "name=value" strings, "name=" to go back to the default; all or nothing. */
 int catalog_alter(struct catalog_topic *topic, const char *const *configs);
 void catalog_remove(struct catalog *catalog, struct catalog_topic *topic);
 /* The slot's topic and partition number; NULL when no topic has it. */

@@ -28,8 +28,10 @@ struct settings {
 };
 
 void settings_default(struct settings *settings);
-/* Checks name and value and applies it; value "" means default. MAPLOG_INVALID with a text that
- * says what is allowed, or names the nearest known setting. */
+/* Checks name and value and applies it; value "" means default. Numbers are plain integers, as in
+ * Kafka. White space around the value is passed over. MAPLOG_INVALID with a text that says what is
+ * allowed, or names the nearest known setting. */
 int settings_apply(struct settings *settings, const char *name, const char *value);
+bool settings_is_known(const char *name);
 /* The i-th known setting (from 0): its name and default; false behind the last. Sorted by name. */
 bool settings_known(size_t i, const char **name, const char **default_value);
