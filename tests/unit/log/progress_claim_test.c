@@ -60,21 +60,26 @@ static void a_killed_holder_lets_go(void **state)
 static void a_child_does_not_keep_its_parents_claim(void **state)
 {
     (void)state;
-    int fd, down[2];
+    int fd, down[2], up[2];
     assert_int_equal(pipe(down), 0);
+    assert_int_equal(pipe(up), 0);
     assert_ok(progress_claim(log_directory, "g", "parent", 0, &fd));
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         char word;
         close(down[1]);
-        _exit(read(down[0], &word, 1) < 0);
+        _exit(write(up[1], "", 1) != 1 || read(down[0], &word, 1) < 0);
     }
+    char word;
+    assert_int_equal(read(up[0], &word, 1), 1); /* it is out of fork() */
     progress_unclaim(fd);
     assert_ok(progress_claim(log_directory, "g", "parent", 0, &fd));
     progress_unclaim(fd);
     close(down[0]);
     close(down[1]);
+    close(up[0]);
+    close(up[1]);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
