@@ -14,8 +14,8 @@ static uint64_t smaller(uint64_t left, uint64_t right)
     return left < right ? left : right;
 }
 
-/* Largest end of a batch. The mapping may be longer than segment.bytes says, or shorter after that
- * was raised. */
+/* Largest end of a batch. The mapping may be longer than segment.bytes says, or shorter while that
+ * is being raised. */
 static uint64_t segment_limit(const struct appender *appender)
 {
     return smaller((uint64_t)appender->settings.segment_bytes,
@@ -42,30 +42,15 @@ static void take_roll_time(struct appender *appender)
                                : INT64_MAX;
 }
 
-int roll_settings(struct appender *appender)
-{
-    struct settings settings;
-    uint64_t generation;
-    int result = partition_settings(appender->partition, &settings, &generation);
-    if (result)
-        return result;
-    appender->settings = settings;
-    appender->settings_generation = generation;
-    appender->indexer.interval = (uint32_t)settings.index_interval_bytes;
-    appender->template.value_size = SIZE_MAX; /* LogAppendTime may have changed */
-    take_roll_time(appender);
-    if (appender->segment)
-        take_limit(appender);
-    return 0;
-}
-
-/* This process's mapping of the active segment, shared by its appenders. */
+/* This process's mapping of the active segment, shared by its appenders; made anew when
+ * segment.bytes was raised. */
 static int take_segment(struct appender *appender, int64_t base)
 {
     struct partition *partition = appender->partition;
     int result = 0;
     pthread_mutex_lock(&partition->lock);
-    if (!partition->active || partition->active->base != base) {
+    if (!partition->active || partition->active->base != base ||
+        partition->active->log_bytes < segment_reserve(appender)) {
         struct segment *segment;
         result =
             partition->store->open(partition, base, segment_reserve(appender), true, &segment);
@@ -79,7 +64,30 @@ static int take_segment(struct appender *appender, int64_t base)
         appender->segment = segment_keep(partition->active);
     }
     pthread_mutex_unlock(&partition->lock);
+    if (!result)
+        appender->log = appender->segment->log;
     return result;
+}
+
+int roll_settings(struct appender *appender)
+{
+    struct settings settings;
+    uint64_t generation;
+    int result = partition_settings(appender->partition, &settings, &generation);
+    if (result)
+        return result;
+    appender->settings = settings;
+    appender->indexer.interval = (uint32_t)settings.index_interval_bytes;
+    appender->template.value_size = SIZE_MAX; /* LogAppendTime may have changed */
+    take_roll_time(appender);
+    if (appender->segment) {
+        result = take_segment(appender, appender->base);
+        if (result)
+            return result;
+        take_limit(appender);
+    }
+    appender->settings_generation = generation;
+    return 0;
 }
 
 /* The writer before us died between its publication and its notes: what they would say follows
@@ -147,7 +155,6 @@ int roll_reload(struct appender *appender)
     int result = take_segment(appender, end.base);
     if (result)
         return result;
-    appender->log = appender->segment->log;
     take_limit(appender);
     take_roll_time(appender);
     return take_notes(appender, &end);
@@ -241,6 +248,7 @@ int roll_segment(struct appender *appender, int64_t now_ms)
     fault_point("roll-created");
     struct segment_sizes first = segment_allocation(LIMIT_ALLOCATE_FIRST);
     result = partition->store->allocate(made, &first);
+    fault_point("roll-allocated");
     if (!result && appender->segment)
         result = seal(appender);
     if (result) {
