@@ -1,29 +1,10 @@
 /* fork_test.c - handles across fork and exec, threads, and processes of two pid namespaces. */
-#include "../unit/client/fixture.h"
+#include "children.h"
 
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-
-/* In a child: ends it with the line number as a sign of what went wrong. */
-#define must(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "line %d: %s (%s)\n", __LINE__, #condition, maplog_error_text());      \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
-
-static void assert_child_ends_well(pid_t pid)
-{
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
 
 static const struct maplog_consumer_options in_group = {.group = "g"};
 static const struct maplog_producer_options lingering = {.batch_bytes = 1 << 20, .linger_ms = 3};
@@ -271,106 +252,6 @@ static void a_living_child_does_not_keep_its_dead_parent_alive(void **state)
     close(up[0]), close(up[1]), close(down[0]), close(down[1]);
 }
 
-static void must_produce_into(int fd, const char *text)
-{
-    struct maplog *log;
-    struct maplog_producer *producer;
-    struct maplog_record record = text_record(text);
-    must(maplog_attach(fd, &log) == 0);
-    must(maplog_producer_open(log, "anonymous", NULL, &producer) == 0);
-    for (int i = 0; i < 1000; i++)
-        must(maplog_produce(producer, &record, NULL) == 0);
-    must(maplog_producer_close(producer) == 0);
-    maplog_close(log);
-}
-
-/* Receives a descriptor over the socket. */
-static int receive(int from)
-{
-    char byte;
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    must(recvmsg(from, &message, MSG_CMSG_CLOEXEC) == 1);
-    int fd;
-    must(CMSG_FIRSTHDR(&message) != NULL);
-    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    return fd;
-}
-
-static void pass(int to, int fd)
-{
-    struct iovec data = {.iov_base = "d", .iov_len = 1};
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof control};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    assert_int_equal(sendmsg(to, &message, 0), 1);
-}
-
-static void an_anonymous_log_reaches_children_and_strangers(void **state)
-{
-    (void)state;
-    struct maplog *log;
-    assert_ok(maplog_open_anonymous(NULL, &log));
-    int fd = maplog_descriptor(log);
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    pid_t stranger = fork();
-    assert_true(stranger >= 0);
-    if (stranger == 0) {
-        maplog_close(log);
-        close(fd); /* as if it had never had it */
-        must_produce_into(receive(pair[1]), "stranger");
-        _exit(0);
-    }
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        must(maplog_descriptor(log) == MAPLOG_FORKED);
-        must_produce_into(fd, "child");
-        _exit(0);
-    }
-    pid_t heir = fork();
-    assert_true(heir >= 0);
-    if (heir == 0) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", fd);
-        execl("/proc/self/exe", "fork_test", "--produce-into", number, NULL);
-        _exit(2);
-    }
-    pass(pair[0], fd);
-    struct maplog_consumer *consumer;
-    struct maplog_message message;
-    assert_ok(maplog_consumer_open(log, "anonymous", NULL, &consumer));
-    int seen[128] = {0};
-    for (int i = 0; i < 3000; i++) {
-        assert_code(1, maplog_consume(consumer, &message, LONG_MS));
-        assert_int_equal(message.offset, i);
-        seen[*(const char *)message.value]++;
-    }
-    assert_int_equal(seen['s'], 1000);
-    assert_int_equal(seen['c'], 1000);
-    assert_int_equal(seen['h'], 1000);
-    assert_child_ends_well(stranger);
-    assert_child_ends_well(child);
-    assert_child_ends_well(heir);
-    assert_nothing(consumer);
-    maplog_consumer_close(consumer);
-    maplog_close(log);
-    close(pair[0]);
-    close(pair[1]);
-}
-
 #define THREADS 6
 #define RECORDS 5000
 
@@ -507,16 +388,11 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--no-descriptor-below") == 0)
         return descriptor_below(argv[2]) != NULL;
-    if (argc == 3 && strcmp(argv[1], "--produce-into") == 0) {
-        must_produce_into(atoi(argv[2]), "heir");
-        return 0;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inherited_handles_are_dead_and_closing_them_disturbs_nobody),
         cmocka_unit_test(a_child_opens_its_own),
         cmocka_unit_test(exec_takes_nothing_along),
         cmocka_unit_test(a_living_child_does_not_keep_its_dead_parent_alive),
-        cmocka_unit_test(an_anonymous_log_reaches_children_and_strangers),
         cmocka_unit_test(threads_share_a_log_and_fork_in_between),
         cmocka_unit_test(processes_of_two_pid_namespaces_share_a_partition),
     };
