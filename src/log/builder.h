@@ -55,18 +55,6 @@ static inline uint8_t *builder_put_short(uint8_t *to, uint32_t zigzag)
     return to + 2;
 }
 
-/* memcpy() without a call for the usual sizes: the last 32 bytes are copied twice. */
-static inline void builder_copy(uint8_t *to, const uint8_t *from, size_t size)
-{
-    if (__builtin_expect(size < 32 || size > 256, 0)) {
-        memcpy(to, from, size);
-        return;
-    }
-    for (size_t at = 0; at + 32 < size; at += 32)
-        memcpy(to + at, from + at, 32);
-    memcpy(to + size - 32, from + size - 32, 32);
-}
-
 /* Fast path: a record without key and headers. value NULL with size 0: a null value. */
 static inline int builder_add_value(struct builder *builder, const void *value, size_t size,
                                     int64_t timestamp)
@@ -89,10 +77,10 @@ static inline int builder_add_value(struct builder *builder, const void *value, 
     at = builder_put_short(at, offset);
     *at++ = 1; /* no key: -1 */
     at = builder_put_short(at, value_size);
-    builder_copy(at, value, size);
-    at += size;
-    *at++ = 0; /* no headers */
-    builder->size = (size_t)(at - builder->bytes);
+    memcpy(at, value, size);
+    at[size] = 0; /* no headers */
+    /* Not from `at`: the next record need not wait for the steps above. */
+    builder->size += body + 1 + (body >= 0x40);
     builder->records = (int32_t)records + 1;
     if (timestamp > builder->max_timestamp)
         builder->max_timestamp = timestamp;
