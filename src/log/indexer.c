@@ -2,6 +2,8 @@
 
 #include "log/batch.h"
 
+#define PREFETCH_BATCHES 8
+
 bool indexer_time_due(const struct indexer *indexer, const uint8_t *timeindex, size_t bytes)
 {
     int64_t timestamp = -1;
@@ -30,12 +32,35 @@ void indexer_put(const struct indexer *indexer, struct indexer_parts *parts, uin
     indexer_end(indexer, parts);
 }
 
+bool indexer_agrees(const struct indexer *indexer, struct indexer_parts *parts, uint32_t position,
+                    uint32_t last_relative)
+{
+    if (parts->index_room - parts->index_bytes < INDEX_ENTRY_BYTES)
+        return false;
+    const uint8_t *entry = parts->index + parts->index_bytes;
+    if (bytes_load32(entry) != last_relative || bytes_load32(entry + 4) != position)
+        return false;
+    parts->index_bytes += INDEX_ENTRY_BYTES;
+    if (!indexer_time_due(indexer, parts->timeindex, parts->timeindex_bytes))
+        return true;
+    if (parts->timeindex_room - parts->timeindex_bytes < TIMEINDEX_ENTRY_BYTES)
+        return false;
+    entry = parts->timeindex + parts->timeindex_bytes;
+    if ((int64_t)bytes_load64(entry) != indexer->max_timestamp ||
+        bytes_load32(entry + 8) != (uint32_t)indexer->max_timestamp_relative)
+        return false;
+    parts->timeindex_bytes += TIMEINDEX_ENTRY_BYTES;
+    return true;
+}
+
 uint32_t indexer_build(struct indexer *indexer, const uint8_t *log, uint64_t size, int64_t base,
                        struct indexer_parts *parts)
 {
     uint32_t position = 0;
     struct batch batch;
     while (position < size && batch_read(log + position, size - position, &batch) == 0) {
+        /* Batches tend to be of one size: have the headers to come on their way. */
+        __builtin_prefetch(log + position + (size_t)PREFETCH_BATCHES * batch.size);
         uint32_t last_relative = (uint32_t)(batch.last_offset - base);
         if (indexer_add(indexer, batch.size, batch.max_timestamp, last_relative))
             indexer_put(indexer, parts, position, last_relative);

@@ -61,6 +61,11 @@ void indexer_put(const struct indexer *indexer, struct indexer_parts *parts, uin
 /* Adds the last time entry of a segment that is complete (rolled, or detached). */
 void indexer_end(const struct indexer *indexer, struct indexer_parts *parts);
 
+/* Is what indexer_put would add there already, behind index_bytes and timeindex_bytes, within the
+ * room? Then it counts as added. */
+bool indexer_agrees(const struct indexer *indexer, struct indexer_parts *parts, uint32_t position,
+                    uint32_t last_relative);
+
 /* Indexes the batches of log[0, size) into empty parts, from an indexer_init()ed state on. Looks at
  * headers only. Returns the position behind the last whole batch. */
 uint32_t indexer_build(struct indexer *indexer, const uint8_t *log, uint64_t size, int64_t base,

@@ -22,6 +22,8 @@ struct progress {
     int32_t leader_epoch;
     int64_t first_timestamp;
     struct indexer indexer;
+    bool indexed; /* the indexes have had every entry so far */
+    uint32_t index_bytes, timeindex_bytes;
 };
 
 struct scan {
@@ -107,12 +109,26 @@ static int check_batch(struct scan *scan, const struct segment *segment, uint64_
     return result;
 }
 
-static void take_batch(struct progress *now, int64_t base, const struct batch *batch)
+/* Does the segment's index have the entry of this batch? */
+static void check_entry(struct progress *now, const struct segment *segment, uint32_t last_relative)
 {
+    struct indexer_parts parts = {segment->index,       now->index_bytes,
+                                  segment->index_bytes, segment->timeindex,
+                                  now->timeindex_bytes, segment->timeindex_bytes};
+    now->indexed = indexer_agrees(&now->indexer, &parts, now->position, last_relative);
+    now->index_bytes = (uint32_t)parts.index_bytes;
+    now->timeindex_bytes = (uint32_t)parts.timeindex_bytes;
+}
+
+static void take_batch(struct progress *now, const struct segment *segment,
+                       const struct batch *batch)
+{
+    uint32_t last_relative = (uint32_t)(batch->last_offset - segment->base);
     if (now->position == 0)
         now->first_timestamp = batch->max_timestamp;
-    indexer_add(&now->indexer, batch->size, batch->max_timestamp,
-                (uint32_t)(batch->last_offset - base));
+    if (indexer_add(&now->indexer, batch->size, batch->max_timestamp, last_relative) &&
+        now->indexed)
+        check_entry(now, segment, last_relative);
     if (batch->leader_epoch > now->leader_epoch)
         now->leader_epoch = batch->leader_epoch;
     now->position += batch->size;
@@ -143,7 +159,7 @@ static int walk_segment(struct scan *scan, const struct segment *segment, uint64
         }
         if (result)
             return result;
-        take_batch(now, segment->base, &batch);
+        take_batch(now, segment, &batch);
     }
     return 0;
 }
@@ -194,6 +210,8 @@ static int scan_segment(struct scan *scan, size_t i, bool *more)
     now->position = 0;
     now->next = now->next > base ? now->next : base;
     now->first_timestamp = -1;
+    now->indexed = true;
+    now->index_bytes = now->timeindex_bytes = 0;
     indexer_init(&now->indexer, (uint32_t)scan->partition->settings.index_interval_bytes);
     struct segment *segment;
     uint64_t size, rest;
@@ -301,6 +319,9 @@ static void take_progress(const struct scan *scan, int64_t log_start)
     found->active_base = scan->list.bases[now->segment];
     found->active_position = now->position;
     found->indexer = now->indexer;
+    found->indexed = now->indexed;
+    found->index_bytes = now->index_bytes;
+    found->timeindex_bytes = now->timeindex_bytes;
     found->first_timestamp = now->first_timestamp;
 }
 
@@ -345,7 +366,6 @@ static int clean_segment(struct scan *scan, const struct segment *segment,
                          const struct segment_sizes *sizes)
 {
     struct progress *now = &scan->now;
-    struct recovered *found = scan->found;
     int64_t timestamp = -1;
     uint32_t relative = 0, timestamp_relative = 0;
     if ((sizes->index && !segment->index) || (sizes->timeindex && !segment->timeindex) ||
@@ -374,8 +394,9 @@ static int clean_segment(struct scan *scan, const struct segment *segment,
         return result;
     if (now->position != sizes->log)
         return misfit(scan->partition, segment->base, "does not end with a whole batch");
-    found->index_bytes = (uint32_t)sizes->index;
-    found->timeindex_bytes = (uint32_t)sizes->timeindex;
+    now->indexed = true;
+    now->index_bytes = (uint32_t)sizes->index;
+    now->timeindex_bytes = (uint32_t)sizes->timeindex;
     return 0;
 }
 

@@ -29,7 +29,8 @@ struct recovered {
     char reason[160]; /* why the batch at the cut is bad */
     /* Of the active segment. */
     struct indexer indexer; /* after its last batch */
-    uint32_t index_bytes;   /* entries that may be relied on; 0 after recover_scan */
+    bool indexed; /* its indexes hold what they should, in so many bytes; else build them anew */
+    uint32_t index_bytes;
     uint32_t timeindex_bytes;
     int64_t first_timestamp; /* largest of its first batch; -1: none */
 };

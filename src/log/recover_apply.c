@@ -135,6 +135,10 @@ static int mend_segment(struct partition *partition, int64_t base, struct recove
 {
     bool active = base == made->active_base;
     uint64_t end = made->active_position;
+    if (active && made->indexed) {
+        struct segment_sizes exact = {end, made->index_bytes, made->timeindex_bytes};
+        return partition->store->seal(partition, base, &exact);
+    }
     if (base < made->scanned_from) {
         struct segment_sizes sizes;
         int result = partition->store->sizes(partition, base, &sizes);
