@@ -31,11 +31,12 @@ static inline uint32_t crc32c_short(uint32_t crc, const void *data, size_t lengt
 {
     const uint8_t *at = data;
     uint64_t state = (uint32_t)~crc;
-    for (; length >= 8; at += 8, length -= 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        __asm__("crc32q %1, %0" : "+r"(state) : "r"(word));
-    }
+    for (; length >= 32; at += 32, length -= 32)
+        __asm__("crc32q (%1), %0\n\tcrc32q 8(%1), %0\n\tcrc32q 16(%1), %0\n\tcrc32q 24(%1), %0"
+                : "+r"(state)
+                : "r"(at), "m"(*(const uint8_t(*)[32])at));
+    for (; length >= 8; at += 8, length -= 8)
+        __asm__("crc32q %1, %0" : "+r"(state) : "m"(*(const uint8_t(*)[8])at));
     uint32_t narrow = (uint32_t)state;
     if (length & 4) {
         uint32_t word;

@@ -263,8 +263,8 @@ int appender_append_record(struct appender *appender, const struct maplog_record
     memcpy(value, record->value, value_size);
     value[value_size] = 0; /* no headers */
     /* The CRC of the value comes from the caller's bytes, which are in this CPU's cache. */
-    uint32_t crc = crc32c(template->crc, record->value, value_size);
-    crc = crc32c(crc, &(uint8_t){0}, 1);
+    uint32_t crc = crc32c_inline(template->crc, record->value, value_size);
+    crc = crc32c_inline(crc, &(const uint8_t){0}, 1);
     int64_t assigned = appender->base + appender->relative;
     bytes_store64(tail + BATCH_BASE_OFFSET, (uint64_t)assigned);
     bytes_store32(tail + BATCH_CRC, crc);
