@@ -60,9 +60,8 @@ static int begin(struct appender *appender)
         }
     }
     const struct control_header *header = &appender->directory->view.control->header;
-    if (__builtin_expect(load_acquire(&header->settings_generation) !=
-                             appender->settings_generation,
-                         0)) {
+    if (__builtin_expect(
+            load_acquire(&header->settings_generation) != appender->settings_generation, 0)) {
         result = roll_settings(appender);
         if (result) {
             lease_leave(&appender->lease);
@@ -237,9 +236,8 @@ int appender_append_record(struct appender *appender, const struct maplog_record
 {
     int64_t timestamp = record->timestamp ? record->timestamp : now_ms;
     size_t value_size = record->value_size;
-    if (__builtin_expect(record->key || record->header_count || !record->value ||
-                             value_size > INT32_MAX / 2,
-                         0))
+    if (__builtin_expect(
+            record->key || record->header_count || !record->value || value_size > INT32_MAX / 2, 0))
         return append_built(appender, record, timestamp, offset);
     int result = begin(appender);
     if (__builtin_expect(result, 0))
@@ -247,8 +245,7 @@ int appender_append_record(struct appender *appender, const struct maplog_record
     struct appender_template *template = &appender->template;
     if (__builtin_expect(appender->settings.timestamp_type == TIMESTAMP_LOG_APPEND_TIME, 0))
         timestamp = now_ms;
-    if (__builtin_expect(template->value_size != value_size || template->timestamp != timestamp,
-                         0))
+    if (__builtin_expect(template->value_size != value_size || template->timestamp != timestamp, 0))
         build_template(appender, value_size, timestamp);
     if (__builtin_expect(template->size > appender->settings.max_message_bytes, 0)) {
         result = too_large(appender, template->size);

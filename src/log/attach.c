@@ -170,8 +170,8 @@ static int load_checkpoints(struct directory *directory, struct checkpoints *che
     int result = checkpoint_load_offsets(directory->fd, CHECKPOINT_RECOVERY_POINT,
                                          &checkpoints->points, &checkpoints->point_count);
     if (!result)
-        result = checkpoint_load_offsets(directory->fd, CHECKPOINT_LOG_START,
-                                         &checkpoints->starts, &checkpoints->start_count);
+        result = checkpoint_load_offsets(directory->fd, CHECKPOINT_LOG_START, &checkpoints->starts,
+                                         &checkpoints->start_count);
     return result;
 }
 
@@ -303,8 +303,7 @@ static int join(struct directory *directory)
     if (!result)
         result = control_take_process(view, "attached");
     if (!result)
-        directory->catalog_generation =
-            load_acquire(&view->control->header.settings_generation);
+        directory->catalog_generation = load_acquire(&view->control->header.settings_generation);
     return result;
 }
 
@@ -362,8 +361,8 @@ static int recover_privately(struct directory *directory)
             struct recovered found;
             result = directory_open_slot(directory, topic, p, &partition);
             if (!result)
-                result = control_format_partition(memory, partition->slot, topic->id.bytes,
-                                                  (uint32_t)p);
+                result =
+                    control_format_partition(memory, partition->slot, topic->id.bytes, (uint32_t)p);
             if (!result)
                 result = scan(partition, &checkpoints, &found);
             if (!result)
@@ -392,10 +391,10 @@ static int attach_read_only(struct directory *directory)
         if (file_identify(fd, CONTROL_FILE, &file) == 0 && file.size == sizeof(struct control) &&
             map_file(fd, CONTROL_FILE, 0, sizeof(struct control), MAP_MODE_READ, &mapped) == 0) {
             view->control = mapped;
-            trusted = control_check(mapped, directory->path) == 0 &&
-                      ((identity_now(directory, &now) == 0 &&
-                        is_trusted(&view->control->header, &now)) ||
-                       anybody_attached(view));
+            trusted =
+                control_check(mapped, directory->path) == 0 &&
+                ((identity_now(directory, &now) == 0 && is_trusted(&view->control->header, &now)) ||
+                 anybody_attached(view));
         }
     }
     file_close(fd);
@@ -454,8 +453,9 @@ static void trim_all(struct directory *directory)
                 &directory->view.control->partitions[topic->slots[p]];
             uint64_t rolls = load_relaxed(&control->rolls);
             struct partition *partition;
-            if (rolls && load_relaxed(&control->allocated[rolls & 1]) !=
-                             load_relaxed(&control->published[rolls & 1]) >> 32 &&
+            if (rolls &&
+                load_relaxed(&control->allocated[rolls & 1]) !=
+                    load_relaxed(&control->published[rolls & 1]) >> 32 &&
                 directory_open_slot(directory, topic, p, &partition) == 0)
                 trim_partition(partition);
         }

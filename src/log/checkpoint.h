@@ -14,8 +14,9 @@
 /* At the top of the directory: "topic partition offset". */
 #define CHECKPOINT_RECOVERY_POINT "recovery-point-offset-checkpoint"
 #define CHECKPOINT_LOG_START "log-start-offset-checkpoint"
-#define CHECKPOINT_LEADER_EPOCH "leader-epoch-checkpoint" /* in a partition: "epoch startOffset"   \
-                                                           */
+#define CHECKPOINT_LEADER_EPOCH                                                                    \
+    "leader-epoch-checkpoint" /* in a partition: "epoch startOffset"                               \
+                               */
 
 struct checkpoint_offset {
     char topic[LIMIT_TOPIC_NAME + 1];

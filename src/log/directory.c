@@ -34,8 +34,8 @@ static int open_files(struct directory *directory, const struct maplog_open_opti
     if (!result)
         result = meta_check(directory->fd, directory->path, create && !directory->read_only);
     if (!result)
-        result = attach_begin(directory, options->timeout_ms ? options->timeout_ms
-                                                             : ATTACH_TIMEOUT_MS);
+        result =
+            attach_begin(directory, options->timeout_ms ? options->timeout_ms : ATTACH_TIMEOUT_MS);
     return result;
 }
 

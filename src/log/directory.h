@@ -26,7 +26,8 @@ struct directory {
     char path[LIMIT_PATH];          /* as opened; "anonymous" */
     enum file_system_kind kind;
     bool read_only;
-    bool recovered_privately; /* read-only, nobody attached, not trusted: control is a private copy */
+    bool recovered_privately; /* read-only, nobody attached, not trusted: control is a private copy
+                               */
 
     _Atomic int64_t clock_ms; /* wall clock kept by the helper thread; 0: it sleeps (keeper.h) */
 

@@ -32,13 +32,14 @@ static int check_text(const char *path, const char *text, size_t length)
             continue;
         if (!property.value ||
             !properties_size(property.value, property.value_length, 1, INT32_MAX, &version))
-            return error_set(MAPLOG_CORRUPT, "%s/" META_FILE " line %d: maplog.version is no number",
-                             path, property.line);
+            return error_set(MAPLOG_CORRUPT,
+                             "%s/" META_FILE " line %d: maplog.version is no number", path,
+                             property.line);
     }
     if (version < 0 && kafka)
-        return error_set(MAPLOG_VERSION,
-                         "%s is a data directory of Apache Kafka: take it over with `maplog import`",
-                         path);
+        return error_set(
+            MAPLOG_VERSION,
+            "%s is a data directory of Apache Kafka: take it over with `maplog import`", path);
     if (version < 0)
         return error_set(MAPLOG_CORRUPT, "%s/" META_FILE " has no line maplog.version=%d", path,
                          META_VERSION);

@@ -44,8 +44,7 @@ int partition_check_live(const struct partition *partition)
     return error_set(MAPLOG_TOPIC_DELETED, "topic %s was deleted", partition->topic);
 }
 
-int partition_settings(struct partition *partition, struct settings *settings,
-                       uint64_t *generation)
+int partition_settings(struct partition *partition, struct settings *settings, uint64_t *generation)
 {
     struct directory *directory = partition->directory;
     uint64_t now = load_acquire(&directory->view.control->header.settings_generation);
@@ -93,8 +92,8 @@ int partition_describe(struct partition *partition, struct maplog_partition *fou
         struct segment_sizes sizes;
         if (list.bases[i] == end.base && end.rolls) {
             sizes.log = end.position;
-        } else if (list.bases[i] > end.base || partition->store->sizes(partition, list.bases[i],
-                                                                       &sizes)) {
+        } else if (list.bases[i] > end.base ||
+                   partition->store->sizes(partition, list.bases[i], &sizes)) {
             continue; /* being made or removed at this moment */
         }
         now.bytes += (int64_t)sizes.log;

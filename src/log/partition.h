@@ -19,17 +19,17 @@ struct partition {
     const struct store *store;
     struct partition *older; /* a deleted topic's, that had the slot before; owned */
     struct uuid topic_id;
-    uint32_t slot;   /* index of control */
-    int32_t number;  /* partition number within the topic */
+    uint32_t slot;  /* index of control */
+    int32_t number; /* partition number within the topic */
     char topic[LIMIT_TOPIC_NAME + 1];
     char name[LIMIT_TOPIC_NAME + 12]; /* "orders-0": directory name */
 
-    pthread_mutex_t lock;             /* guards what follows, within this process */
+    pthread_mutex_t lock; /* guards what follows, within this process */
     struct settings settings;
-    uint64_t settings_generation;     /* of settings; others read it under lock */
-    struct segment *active;           /* last active segment mapped writable here; a reference */
-    _Atomic int64_t appended_ms;      /* last append of this process, for the warmer */
-    _Atomic uint64_t warm_wanted;     /* bytes ahead of the tail that the warmer should populate */
+    uint64_t settings_generation; /* of settings; others read it under lock */
+    struct segment *active;       /* last active segment mapped writable here; a reference */
+    _Atomic int64_t appended_ms;  /* last append of this process, for the warmer */
+    _Atomic uint64_t warm_wanted; /* bytes ahead of the tail that the warmer should populate */
 };
 
 /* A consistent look at the commit point (shm/layout.h: rolls, base, published). */

@@ -75,8 +75,7 @@ static void place(struct reader *reader)
         relative = (uint32_t)(reader->offset - segment->base);
     size_t bytes = segment->index ? segment->index_bytes : 0;
     if (reader->rolls) {
-        uint32_t valid =
-            load_acquire(&reader->partition->control->index_bytes[reader->rolls & 1]);
+        uint32_t valid = load_acquire(&reader->partition->control->index_bytes[reader->rolls & 1]);
         bytes = valid < bytes ? valid : bytes;
         if (!pair_is_ours(reader))
             bytes = 0; /* two rolls came since the segment was looked up */

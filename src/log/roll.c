@@ -52,8 +52,7 @@ static int take_segment(struct appender *appender, int64_t base)
     if (!partition->active || partition->active->base != base ||
         partition->active->log_bytes < segment_reserve(appender)) {
         struct segment *segment;
-        result =
-            partition->store->open(partition, base, segment_reserve(appender), true, &segment);
+        result = partition->store->open(partition, base, segment_reserve(appender), true, &segment);
         if (!result) {
             segment_drop(partition->active);
             partition->active = segment;
@@ -112,8 +111,8 @@ static int mend_notes(struct appender *appender, const struct partition_end *end
         int result = batch_read(segment->log + position, end->position - position, &batch);
         if (result)
             return error_prefix(result, "%s/%s segment %" PRId64 " position %" PRIu32,
-                                appender->directory->path, appender->partition->name,
-                                segment->base, position);
+                                appender->directory->path, appender->partition->name, segment->base,
+                                position);
         indexer_note(indexer, batch.size, batch.max_timestamp,
                      (uint32_t)(batch.last_offset - segment->base));
         position += batch.size;

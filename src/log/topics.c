@@ -15,8 +15,8 @@
 #define CATALOG_TIMEOUT_MS 10000
 #define DELETE_TIMEOUT_NS 100000000 /* longest wait for a writer before it is passed over */
 
-/* Ends a change; after a success the changed catalog is stored and everybody told. On failure the copy in
- * memory is thrown away. */
+/* Ends a change; after a success the changed catalog is stored and everybody told. On failure the
+ * copy in memory is thrown away. */
 static int end_change(struct directory *directory, int result)
 {
     _Atomic uint64_t *generation = &directory->view.control->header.settings_generation;
@@ -42,8 +42,8 @@ static int begin_change(struct directory *directory)
     if (directory->fd < 0)
         return error_set(MAPLOG_UNSUPPORTED, "the topic of an anonymous log cannot be changed");
     pthread_mutex_lock(&directory->changing);
-    int result = lock_wait(directory->view.lock_fd, LOCK_FILE, LOCK_CATALOG, true,
-                           CATALOG_TIMEOUT_MS);
+    int result =
+        lock_wait(directory->view.lock_fd, LOCK_FILE, LOCK_CATALOG, true, CATALOG_TIMEOUT_MS);
     if (result) {
         pthread_mutex_unlock(&directory->changing);
         return error_prefix(result, "%s: another process is changing topics", directory->path);
@@ -60,7 +60,8 @@ static void mark_used(const struct catalog_topic *topic, int32_t count, uint8_t 
 }
 
 /* Gives partitions first.. of the topic control slots that nobody uses, deleted topics' slots not
- * either: somebody may still look at those. They become free when the directory is attached anew. */
+ * either: somebody may still look at those. They become free when the directory is attached anew.
+ */
 static int assign_slots(struct directory *directory, struct catalog_topic *topic, int32_t first)
 {
     struct control *control = directory->view.control;
@@ -75,8 +76,8 @@ static int assign_slots(struct directory *directory, struct catalog_topic *topic
     uint32_t slot = 0;
     for (int32_t p = first; p < topic->partitions; p++, slot++) {
         while (slot < LIMIT_PARTITIONS &&
-               (used[slot] || (slot < limit &&
-                               load_acquire(&control->partitions[slot].state) != PARTITION_FREE)))
+               (used[slot] ||
+                (slot < limit && load_acquire(&control->partitions[slot].state) != PARTITION_FREE)))
             slot++;
         if (slot == LIMIT_PARTITIONS) {
             free(used);

@@ -128,7 +128,8 @@ struct control_partition {
     _Atomic uint32_t flush_failed; /* errno of a failed sync: no durable ack any more */
     uint8_t topic_id[16];
     uint32_t partition;
-    _Atomic uint32_t flusher_process; /* process slot + 1 of the holder of `flusher`, for messages */
+    _Atomic uint32_t
+        flusher_process; /* process slot + 1 of the holder of `flusher`, for messages */
 };
 
 /* maplog.bell: one word a partition, on which its readers sleep; counters only. */
