@@ -8,6 +8,7 @@
 #include "log/directory.h"
 #include "log/format.h"
 #include "log/segment.h"
+#include "os/fault.h"
 #include "os/file.h"
 #include "os/map.h"
 
@@ -196,16 +197,19 @@ static int files_sizes(struct partition *partition, int64_t base, struct segment
     return 0;
 }
 
+/* The log goes last: as long as it is there the segment is listed, and whoever removes next finds
+ * what a dead process left. */
 static int files_remove(struct partition *partition, int64_t base)
 {
-    static const char *const suffixes[] = {SEGMENT_LOG_SUFFIX, SEGMENT_INDEX_SUFFIX,
-                                           SEGMENT_TIMEINDEX_SUFFIX, ".snapshot", ".txnindex"};
+    static const char *const suffixes[] = {".snapshot", SEGMENT_TIMEINDEX_SUFFIX,
+                                           SEGMENT_INDEX_SUFFIX, SEGMENT_LOG_SUFFIX};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         char path[PATH_BYTES];
         segment_path(partition, base, suffixes[i], path, sizeof path);
         int result = file_remove(partition->directory->fd, path);
         if (result)
             return result;
+        fault_point("remove-part");
     }
     return 0;
 }
