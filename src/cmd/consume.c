@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/properties.h"
 #include "cmd/commands.h"
 #include "cmd/format.h"
 #include "cmd/meter.h"
@@ -83,6 +84,11 @@ struct consume {
 
 /* ---- where to begin and to end --------------------------------------------------------------- */
 
+static bool parse_partition(const char *word, int64_t *number)
+{
+    return properties_size(word, strlen(word), 0, LIMIT_PARTITIONS - 1, number);
+}
+
 static int choose_partitions(struct consume *consume)
 {
     const struct words *chosen = &consume->asked->partitions;
@@ -98,14 +104,12 @@ static int choose_partitions(struct consume *consume)
     if (!consume->partitions || !consume->ends || !consume->states)
         return error_set(MAPLOG_NO_MEMORY, "no memory for %zu partitions", count);
     for (size_t i = 0; i < count; i++) {
-        char *end = NULL;
-        long number = chosen->count ? strtol(chosen->items[i], &end, 10) : (long)i;
-        if (end && (end == chosen->items[i] || *end))
-            return error_set(MAPLOG_INVALID, "\"%s\" is no number of a partition",
-                             chosen->items[i]);
-        if (number < 0 || number >= topic.partitions)
-            return error_set(MAPLOG_NOT_FOUND, "topic %s has no partition %ld, it has %d",
-                             consume->topic, number, (int)topic.partitions);
+        int64_t number = (int64_t)i;
+        if (chosen->count)
+            parse_partition(chosen->items[i], &number); /* checked before */
+        if (number >= topic.partitions)
+            return error_set(MAPLOG_NOT_FOUND, "topic %s has %d partitions, no number %d",
+                             consume->topic, (int)topic.partitions, (int)number);
         consume->partitions[i] = (int32_t)number;
     }
     consume->partition_count = count;
@@ -187,7 +191,8 @@ static int seek(struct consume *consume)
             result = maplog_position(consume->consumer, number, &position);
         if (result)
             return result;
-        consume->states[number] = position < consume->ends[number] ? PART_OPEN : PART_ENDED;
+        /* Behind the end is an error: the first read says so. */
+        consume->states[number] = position == consume->ends[number] ? PART_ENDED : PART_OPEN;
         consume->open += consume->states[number] == PART_OPEN;
     }
     return 0;
@@ -315,25 +320,41 @@ static int consume_topic(struct consume *consume)
     return result ? result : given_back ? given_back : delivered;
 }
 
-static int run(const struct asked *asked)
+/* What the options mean, apart from the log; OPTIONS_GO or EXIT_USAGE. */
+static int prepare(const struct usage *usage, const struct asked *asked, struct consume *consume)
+{
+    if (asked->json && asked->format)
+        return usage_error(usage, "--json and --format exclude each other");
+    if (asked->timeout >= 0 && !asked->follow)
+        return usage_error(usage, "--timeout wants --follow: without it nothing is waited for");
+    if (when_parse(asked->from ? asked->from : "begin", clock_wall_ms(), &consume->when) != 0)
+        return usage_error(usage, "--from: %s", error_text());
+    if (format_compile(asked->format ? asked->format : "%s\\n", &consume->format) != 0)
+        return usage_error(usage, "--format: %s", error_text());
+    for (size_t i = 0; i < asked->partitions.count; i++) {
+        int64_t number;
+        if (!parse_partition(asked->partitions.items[i], &number))
+            return usage_error(usage, "--partition wants a number, not \"%s\"",
+                               asked->partitions.items[i]);
+    }
+    return OPTIONS_GO;
+}
+
+static int run(const struct usage *usage, const struct asked *asked)
 {
     struct consume consume = {
         .asked = asked, .topic = asked->arguments.items[0], .left = asked->count};
-    int result = when_parse(asked->from ? asked->from : "begin", clock_wall_ms(), &consume.when);
-    if (!result)
-        result = format_compile(asked->format ? asked->format : "%s\\n", &consume.format);
-    if (!result) {
+    int status = prepare(usage, asked, &consume);
+    if (status == OPTIONS_GO) {
+        catch_signals();
         consume.output = output_open(STDOUT_FILENO);
-        result = consume.output ? 0 : MAPLOG_NO_MEMORY;
-    }
-    catch_signals();
-    if (!result)
-        result = attach_to_read(asked->data, &consume.log);
-    if (!result)
-        result = consume_topic(&consume);
-    int status = result == MAPLOG_CLOSED ? EXIT_PIPE
+        int result = consume.output ? attach_to_read(asked->data, &consume.log) : MAPLOG_NO_MEMORY;
+        if (!result)
+            result = consume_topic(&consume);
+        status = result == MAPLOG_CLOSED ? EXIT_PIPE
                  : result                ? report_error(result, asked->data)
                                          : 0;
+    }
     maplog_consumer_close(consume.consumer);
     maplog_close(consume.log);
     format_free(&consume.format);
@@ -365,12 +386,8 @@ int command_consume(int argc, char **argv)
     int status = options_parse(&usage, argc, argv, &asked.arguments);
     if (status == OPTIONS_GO)
         status = usage_arguments(&usage, &asked.arguments, 1, "the name of a topic");
-    if (status == OPTIONS_GO && asked.json && asked.format)
-        status = usage_error(&usage, "--json and --format exclude each other");
-    if (status == OPTIONS_GO && asked.timeout >= 0 && !asked.follow)
-        status = usage_error(&usage, "--timeout wants --follow: without it nothing is waited for");
     if (status == OPTIONS_GO)
-        status = run(&asked);
+        status = run(&usage, &asked);
     words_free(&asked.partitions);
     words_free(&asked.arguments);
     return status;

@@ -1,12 +1,15 @@
 /* report.c - attaching, errors with hints, signals. */
+#define _GNU_SOURCE 1
 #include "cmd/report.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/commands.h"
+#include "os/file.h"
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -40,6 +43,8 @@ int report_error(int code, const char *data)
     const char *text = maplog_error_text();
     fprintf(stderr, "maplog: %s\n", text[0] ? text : maplog_error_name(code));
     const char *format = hint(code);
+    if (code == MAPLOG_NOT_FOUND && data[0] && !file_exists(AT_FDCWD, data))
+        format = "\"maplog topic create\" and \"maplog produce\" make the directory %s";
     const char *directory = format ? strstr(format, "%s") : NULL;
     if (directory)
         fprintf(stderr, "maplog: %.*s%s\n", (int)(directory - format), format, data);

@@ -24,6 +24,7 @@ struct asked {
     const char *before;
     int64_t before_offset; /* -1: the end */
     bool json;
+    bool all; /* settings, those with their default value too */
 };
 
 /* What all of them do alike: options, a topic (or none), attach, work. */
@@ -68,7 +69,7 @@ static const char create_help[] =
     "Creates a topic, and the directory when it is missing.\n\n"
     "  --partitions N       how many partitions (1); records without a key fill them evenly\n"
     "  --config NAME=VALUE  a setting under Kafka's name, such as segment.bytes, retention.ms,\n"
-    "                       max.message.bytes; \"maplog topic describe\" lists them\n"
+    "                       max.message.bytes; \"maplog topic describe --all\" lists them\n"
     "  --data DIR           the log's directory (data)\n";
 
 static int create(maplog *log, struct asked *asked)
@@ -263,16 +264,19 @@ static int topic_list(int argc, char **argv)
 /* ---- describe -------------------------------------------------------------------------------- */
 
 static const char describe_help[] =
-    "usage: maplog topic describe TOPIC [--json] [--data DIR]\n\n"
+    "usage: maplog topic describe TOPIC [--all] [--json] [--data DIR]\n\n"
     "Shows a topic's settings and the state of its partitions: the first offset that can be read,\n"
     "the offset of the next record, how far it is on disk (- for a log in memory).\n\n"
-    "  --json      one object\n"
+    "  --all       show the settings that have their default value, too\n"
+    "  --json      one object, with all settings\n"
     "  --data DIR  the log's directory (data)\n";
 
+/* context: struct asked. */
 static int print_config(void *context, const char *name, const char *value, int is_default)
 {
-    (void)context;
-    printf("  %-36s %s%s\n", name, value, is_default ? "  (default)" : "");
+    const struct asked *asked = context;
+    if (!is_default || asked->all)
+        printf("  %-36s %s%s\n", name, value, is_default ? "  (default)" : "");
     return 0;
 }
 
@@ -333,7 +337,7 @@ static int describe(maplog *log, struct asked *asked)
     if (!asked->json) {
         printf("%s  id %s, %" PRId32 " partition%s\n", topic.name, topic.id, topic.partitions,
                topic.partitions == 1 ? "" : "s");
-        result = maplog_topic_configs(log, topic.name, print_config, NULL);
+        result = maplog_topic_configs(log, topic.name, print_config, asked);
         return result ? result : describe_partitions(log, &topic, NULL);
     }
     json_t *configs = json_object();
@@ -353,6 +357,7 @@ static int topic_describe(int argc, char **argv)
 {
     struct asked asked = {.data = DEFAULT_DATA};
     const struct option options[] = {
+        {"all", OPTION_FLAG, &asked.all, 0, 0},
         {"json", OPTION_FLAG, &asked.json, 0, 0},
         {"data", OPTION_TEXT, &asked.data, 0, 0},
         {0},

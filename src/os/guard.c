@@ -40,8 +40,7 @@ static void install(void)
 int guard_run(const void *address, size_t length, const char *path, int (*run)(void *context),
               void *context)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
+    install(); /* each time: a part of the program may have taken the signal meanwhile */
     sigset_t bus;
     sigemptyset(&bus);
     sigaddset(&bus, SIGBUS);

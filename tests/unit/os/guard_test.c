@@ -1,0 +1,124 @@
+/* guard_test.c - a mapped file that is cut short is an error, not the end of the process. */
+#define _GNU_SOURCE 1
+#include "os/guard.h"
+
+#include "base/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BYTES (64u << 10)
+
+struct file {
+    int fd;
+    volatile char *text;
+    unsigned sum;
+};
+
+static int sum_all(void *context)
+{
+    struct file *file = context;
+    for (unsigned i = 0; i < BYTES; i += 512)
+        file->sum += (unsigned char)file->text[i];
+    return 7;
+}
+
+static int make_file(void **state)
+{
+    static struct file file;
+    file.fd = memfd_create("guard", MFD_CLOEXEC);
+    file.sum = 0;
+    assert_int_equal(ftruncate(file.fd, BYTES), 0);
+    file.text = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, file.fd, 0);
+    assert_ptr_not_equal(file.text, MAP_FAILED);
+    assert_int_equal(pwrite(file.fd, "a", 1, 0), 1);
+    *state = &file;
+    return 0;
+}
+
+static int drop_file(void **state)
+{
+    struct file *file = *state;
+    munmap((void *)file->text, BYTES);
+    return close(file->fd);
+}
+
+static void a_whole_file_is_read(void **state)
+{
+    struct file *file = *state;
+    assert_int_equal(guard_run((void *)file->text, BYTES, "whole", sum_all, file), 7);
+    assert_int_equal(file->sum, 'a');
+}
+
+static void a_file_that_was_cut_is_an_error_that_names_it(void **state)
+{
+    struct file *file = *state;
+    assert_int_equal(ftruncate(file->fd, BYTES / 2), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(guard_run((void *)file->text, BYTES, "cut.txt", sum_all, file), MAPLOG_IO);
+        assert_non_null(strstr(error_text(), "cut.txt"));
+    }
+}
+
+static void *run_in_thread(void *context)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    struct file *file = context;
+    return (void *)(intptr_t)guard_run((void *)file->text, BYTES, "cut.txt", sum_all, file);
+}
+
+static void threads_that_block_all_signals_are_guarded(void **state)
+{
+    struct file *file = *state;
+    pthread_t threads[2];
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_in_thread, file), 0);
+    for (int i = 0; i < 2; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        assert_int_equal((intptr_t)result, MAPLOG_IO);
+    }
+}
+
+static void what_is_not_guarded_ends_the_process(void **state)
+{
+    struct file *file = *state;
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        /* The range lies elsewhere. */
+        guard_run((void *)(file->text + BYTES), 1, "other", sum_all, file);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_whole_file_is_read, make_file, drop_file),
+        cmocka_unit_test_setup_teardown(a_file_that_was_cut_is_an_error_that_names_it, make_file,
+                                        drop_file),
+        cmocka_unit_test_setup_teardown(threads_that_block_all_signals_are_guarded, make_file,
+                                        drop_file),
+        cmocka_unit_test_setup_teardown(what_is_not_guarded_ends_the_process, make_file, drop_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
