@@ -9,6 +9,7 @@
 #include "log/checkpoint.h"
 #include "log/index.h"
 #include "log/recover.h"
+#include "log/unfinished.h"
 #include "os/lock.h"
 #include "os/map.h"
 #include "os/process.h"
@@ -269,7 +270,9 @@ static int prepare(struct directory *directory)
             store_relaxed(&control->partitions[i].state, PARTITION_FREE);
     }
     struct checkpoints checkpoints = {0};
-    result = load_checkpoints(directory, &checkpoints);
+    result = unfinished_end(directory);
+    if (!result)
+        result = load_checkpoints(directory, &checkpoints);
     for (size_t t = 0; !result && t < directory->catalog.count; t++) {
         const struct catalog_topic *topic = directory->catalog.topics[t];
         result = attach_allocate_slots(directory, topic->slots, topic->partitions);

@@ -53,7 +53,8 @@ static int check_text(const char *path, const char *text, size_t length)
 static int see_entry(void *context, const char *name, bool is_directory)
 {
     bool *empty = context;
-    if (!(is_directory && strcmp(name, "lost+found") == 0))
+    if (!(is_directory && strcmp(name, "lost+found") == 0) &&
+        strcmp(name, META_FILE ".tmp") != 0) /* of one who died while making it */
         *empty = false;
     return 0;
 }

@@ -173,7 +173,7 @@ int partition_find_time(struct partition *partition, int64_t time, int64_t *offs
     struct reader reader;
     struct codec_buffer buffer = {0};
     struct batch batch;
-    struct record record;
+    struct record record = {0};
     reader_init(&reader, partition, from);
     int64_t start = partition_start(partition);
     while ((result = reader_next(&reader, &batch)) == 1) {

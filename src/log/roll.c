@@ -241,7 +241,9 @@ int roll_segment(struct appender *appender, int64_t now_ms)
     struct control_partition *control = partition->control;
     int64_t base = appender->base + appender->relative;
     struct segment *made;
-    int result = partition->store->create(partition, base, segment_reserve(appender), &made);
+    int result = partition_check_live(partition); /* its name may be another topic's by now */
+    if (!result)
+        result = partition->store->create(partition, base, segment_reserve(appender), &made);
     if (result)
         return result;
     fault_point("roll-created");

@@ -7,31 +7,54 @@
 #include "log/attach.h"
 #include "log/directory.h"
 #include "log/names.h"
+#include "log/unfinished.h"
+#include "os/fault.h"
 #include "os/lock.h"
 #include "os/process.h"
 #include "shm/bell.h"
 #include "shm/lease.h"
 
 #define CATALOG_TIMEOUT_MS 10000
+#define CATALOG_UNKNOWN UINT64_MAX  /* a generation that never is */
 #define DELETE_TIMEOUT_NS 100000000 /* longest wait for a writer before it is passed over */
 
-/* Ends a change; after a success the changed catalog is stored and everybody told. On failure the
- * copy in memory is thrown away. */
-static int end_change(struct directory *directory, int result)
+/* The catalog as the file has it. Who changed it last may have died before telling anybody, so the
+ * generation says nothing here. */
+static int reload(struct directory *directory)
+{
+    directory->catalog_generation = CATALOG_UNKNOWN;
+    return directory_refresh(directory);
+}
+
+/* Stores the changed catalog and tells everybody. On failure the copy in memory is as the file is:
+ * as before, or, when only its durability is in doubt, with the change. */
+static int store_change(struct directory *directory)
 {
     _Atomic uint64_t *generation = &directory->view.control->header.settings_generation;
-    if (!result)
-        result = catalog_store(&directory->catalog, directory->fd, true);
-    if (!result) {
-        directory->catalog_generation = add_full(generation, 1) + 1;
-    } else {
-        int again = catalog_load(&directory->catalog, directory->fd);
-        directory->catalog_generation = again ? 0 : load_acquire(generation);
-    }
+    int result = catalog_store(&directory->catalog, directory->fd, true);
+    fault_point("topics-stored");
+    directory->catalog_generation = add_full(generation, 1) + 1;
+    if (result)
+        reload(directory);
+    return result;
+}
+
+static int unlock_change(struct directory *directory, int result)
+{
     pthread_mutex_unlock(&directory->lock);
     lock_release(directory->view.lock_fd, LOCK_CATALOG);
     pthread_mutex_unlock(&directory->changing);
     return result;
+}
+
+/* Ends a change: stores it, unless it failed. */
+static int end_change(struct directory *directory, int result)
+{
+    if (!result)
+        result = store_change(directory);
+    else
+        reload(directory);
+    return unlock_change(directory, result);
 }
 
 /* Begins a change: this thread alone, over all processes, with the catalog as it is now. */
@@ -49,8 +72,10 @@ static int begin_change(struct directory *directory)
         return error_prefix(result, "%s: another process is changing topics", directory->path);
     }
     pthread_mutex_lock(&directory->lock);
-    result = directory_refresh(directory);
-    return result ? end_change(directory, result) : 0;
+    result = reload(directory);
+    if (!result)
+        result = unfinished_end(directory);
+    return result ? unlock_change(directory, result) : 0;
 }
 
 static void mark_used(const struct catalog_topic *topic, int32_t count, uint8_t *used)
@@ -110,31 +135,50 @@ static int set_aside(struct directory *directory, const struct catalog_topic *to
     return result;
 }
 
+/* Brings the records of a new topic, with a note for the case that we die in the middle. */
+static int place(struct directory *directory, const struct catalog_topic *topic,
+                 const struct topic_placing *placing)
+{
+    int result = unfinished_note(directory, topic->name, topic->partitions, &topic->id);
+    return result ? result : placing->place(placing->context, topic);
+}
+
 /* Ends a change that added partitions first.. of the topic: assigns their slots, and frees these
  * again when the catalog could not be stored. placing: NULL, or who brings their records. */
 static int end_adding(struct directory *directory, struct catalog_topic *topic, int32_t first,
                       const struct topic_placing *placing)
 {
-    int32_t count = topic->partitions - first;
+    char name[sizeof topic->name];
+    memcpy(name, topic->name, sizeof name);
+    int32_t count = topic->partitions - first, wanted = topic->partitions;
     uint32_t *slots = calloc((size_t)count, sizeof *slots);
     int result = slots ? set_aside(directory, topic, first)
-                       : error_set(MAPLOG_NO_MEMORY, "cannot create topic %s", topic->name);
+                       : error_set(MAPLOG_NO_MEMORY, "cannot create topic %s", name);
     if (!result)
         result = assign_slots(directory, topic, first);
     if (result) {
         free(slots);
         return end_change(directory, result);
     }
+    fault_point("topics-slots");
     memcpy(slots, topic->slots + first, (size_t)count * sizeof *slots);
     if (placing)
-        result = placing->place(placing->context, topic);
-    result = end_change(directory, result);
-    if (result && placing)
+        result = place(directory, topic, placing);
+    if (!result)
+        result = store_change(directory);
+    else
+        reload(directory);
+    /* It may be there in spite of an error: stored, but not known to be durable. */
+    const struct catalog_topic *there = catalog_find(&directory->catalog, name);
+    bool added = there && there->partitions == wanted;
+    if (placing && !added)
         placing->unplace(placing->context);
-    for (int32_t p = 0; result && p < count; p++)
+    if (placing)
+        unfinished_done(directory);
+    for (int32_t p = 0; !added && p < count; p++)
         store_release(&directory->view.control->partitions[slots[p]].state, PARTITION_FREE);
     free(slots);
-    return result;
+    return unlock_change(directory, result);
 }
 
 static int add_topic(struct directory *directory, const struct topic_placing *wanted)
@@ -220,21 +264,71 @@ static void delete_partition(struct directory *directory, uint32_t slot)
 }
 
 /* Kafka's way: rename first, so that a topic of this name can be made again at once. */
-static int remove_files(struct directory *directory, const char *topic, int32_t partitions,
-                        const struct uuid *id)
+static int rename_directories(struct directory *directory, const struct catalog_topic *topic)
 {
     int result = 0;
-    for (int32_t p = 0; p < partitions; p++) {
+    for (int32_t p = 0; p < topic->partitions; p++) {
         char from[NAMES_PARTITION_SIZE], to[NAMES_ASIDE_SIZE];
-        snprintf(from, sizeof from, "%s-%d", topic, p);
-        names_aside(to, topic, p, id, NAMES_DELETE);
+        snprintf(from, sizeof from, "%s-%d", topic->name, (int)p);
+        names_aside(to, topic->name, p, &topic->id, NAMES_DELETE);
         if (!file_exists(directory->fd, from))
             continue;
         int now = file_rename(directory->fd, from, to);
-        if (!now)
-            now = file_remove_tree(directory->fd, to);
+        fault_point("delete-renamed");
         result = result ? result : now;
     }
+    return result;
+}
+
+static int remove_renamed(struct directory *directory, const struct catalog_topic *topic)
+{
+    int result = 0;
+    for (int32_t p = 0; p < topic->partitions; p++) {
+        char name[NAMES_ASIDE_SIZE];
+        names_aside(name, topic->name, p, &topic->id, NAMES_DELETE);
+        int now = file_remove_tree(directory->fd, name);
+        result = result ? result : now;
+    }
+    return result;
+}
+
+/* The topic without its settings: it outlives the catalog's. NULL without memory. */
+static struct catalog_topic *copy_topic(const struct catalog_topic *topic)
+{
+    struct catalog_topic *copy = malloc(sizeof *copy);
+    uint32_t *slots = calloc((size_t)topic->partitions, sizeof *slots);
+    if (!copy || !slots) {
+        free(copy);
+        free(slots);
+        return NULL;
+    }
+    memcpy(slots, topic->slots, (size_t)topic->partitions * sizeof *slots);
+    *copy = *topic;
+    copy->slots = slots;
+    copy->configs = NULL;
+    copy->config_count = 0;
+    return copy;
+}
+
+/* The catalog first: from then on the topic is gone, whoever ends the deletion. The lock is kept
+ * until its name is free, so that nothing is taken from a new topic of that name. */
+static int delete_topic(struct directory *directory, const struct catalog_topic *topic)
+{
+    int result = unfinished_note(directory, topic->name, topic->partitions, &topic->id);
+    if (result)
+        return result;
+    fault_point("delete-noted");
+    catalog_remove(&directory->catalog, catalog_find(&directory->catalog, topic->name));
+    result = store_change(directory);
+    if (!catalog_find(&directory->catalog, topic->name)) {
+        for (int32_t p = 0; p < topic->partitions; p++)
+            delete_partition(directory, topic->slots[p]);
+        fault_point("delete-told");
+        int renamed = rename_directories(directory, topic);
+        result = result ? result : renamed;
+    }
+    if (!result)
+        unfinished_done(directory);
     return result;
 }
 
@@ -244,22 +338,18 @@ int directory_delete_topic(struct directory *directory, const char *topic)
     if (result)
         return result;
     struct catalog_topic *known = catalog_find(&directory->catalog, topic);
-    if (!known) {
+    struct catalog_topic *copy = known ? copy_topic(known) : NULL;
+    if (!known)
         result = error_set(MAPLOG_NOT_FOUND, "no topic %s in %s", topic, directory->path);
-        return end_change(directory, result);
-    }
-    int32_t partitions = known->partitions;
-    struct uuid id = known->id;
-    uint32_t *slots = calloc((size_t)partitions, sizeof *slots);
-    if (!slots)
-        return end_change(directory, error_set(MAPLOG_NO_MEMORY, "cannot delete %s", topic));
-    memcpy(slots, known->slots, (size_t)partitions * sizeof *slots);
-    catalog_remove(&directory->catalog, known);
-    result = end_change(directory, 0);
-    for (int32_t p = 0; !result && p < partitions; p++)
-        delete_partition(directory, slots[p]);
+    else if (!copy)
+        result = error_set(MAPLOG_NO_MEMORY, "cannot delete %s", topic);
+    else
+        result = delete_topic(directory, copy);
+    unlock_change(directory, result);
     if (!result)
-        result = remove_files(directory, topic, partitions, &id);
-    free(slots);
+        result = remove_renamed(directory, copy);
+    if (copy)
+        free(copy->slots);
+    free(copy);
     return result;
 }

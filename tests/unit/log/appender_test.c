@@ -1,4 +1,5 @@
-/* appender_test.c - what one append leaves: bytes, offsets, notes; and what a dead writer leaves. */
+/* appender_test.c - what one append leaves: bytes, offsets, notes; and what a dead writer leaves.
+ */
 #include "log_fixture.h"
 
 #include "log/codec.h"
@@ -222,8 +223,13 @@ static void kept_offsets_have_gaps_but_never_go_back(void **state)
         int64_t base;
         int result;
     } cases[] = {
-        {1, MAPLOG_INVALID},  {2, 0},  {4, MAPLOG_INVALID}, {100, 0},
-        {102, MAPLOG_INVALID}, {103, 0}, {106ll + INT32_MAX, MAPLOG_LIMIT},
+        {1, MAPLOG_INVALID},
+        {2, 0},
+        {4, MAPLOG_INVALID},
+        {100, 0},
+        {102, MAPLOG_INVALID},
+        {103, 0},
+        {106ll + INT32_MAX, MAPLOG_LIMIT},
         {106ll + INT32_MAX - 3, 0}, /* a gap that needs a segment of its own */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

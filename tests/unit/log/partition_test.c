@@ -1,4 +1,5 @@
-/* partition_test.c - the commit point as others see it, sizes, look-up by time, deletion of records. */
+/* partition_test.c - the commit point as others see it, sizes, look-up by time, deletion of
+ * records. */
 #include "log_fixture.h"
 
 #define NOW 1700000000000ll

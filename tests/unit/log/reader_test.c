@@ -187,8 +187,10 @@ static void damage_is_named(void **state)
     static const struct {
         uint32_t field;
         uint8_t byte;
-    } damages[] = {{BATCH_MAGIC, 1},      {BATCH_LENGTH, 0x7f},
-                   {BATCH_ATTRIBUTES + 1, 7}, {BATCH_RECORD_COUNT, 0xff}};
+    } damages[] = {{BATCH_MAGIC, 1},
+                   {BATCH_LENGTH, 0x7f},
+                   {BATCH_ATTRIBUTES + 1, 7},
+                   {BATCH_RECORD_COUNT, 0xff}};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         uint8_t *at = segment->log + position + damages[i].field;
         uint8_t whole = *at;

@@ -1,4 +1,5 @@
-/* roll_test.c - growing and ending segments: sizes, times, full disks, and a death at every step. */
+/* roll_test.c - growing and ending segments: sizes, times, full disks, and a death at every step.
+ */
 #include "log_fixture.h"
 
 #include "log/index.h"
@@ -32,9 +33,8 @@ static void assert_sealed(struct partition *partition, uint32_t interval, bool m
                          sizes.log);
         indexer_end(&indexer, &parts);
         if (mended) {
-            parts = (struct indexer_parts){segment->index,     sizes.index,
-                                           UINT32_MAX,         segment->timeindex,
-                                           sizes.timeindex, UINT32_MAX};
+            parts = (struct indexer_parts){segment->index,     sizes.index,     UINT32_MAX,
+                                           segment->timeindex, sizes.timeindex, UINT32_MAX};
             assert_true(indexer_sound(interval, segment->log, sizes.log, bases[i], &parts, true));
             segment_drop(segment);
             continue;
@@ -221,8 +221,8 @@ static void every_step_of_a_roll_may_fail(void **state)
     static const struct {
         enum fault_kind kind;
         int errnum;
-    } kinds[] = {{FAULT_OPEN, EMFILE},     {FAULT_ALLOCATE, ENOSPC}, {FAULT_TRUNCATE, EIO},
-                 {FAULT_MAP, ENOMEM},      {FAULT_READ, EIO},        {FAULT_RENAME, EIO}};
+    } kinds[] = {{FAULT_OPEN, EMFILE}, {FAULT_ALLOCATE, ENOSPC}, {FAULT_TRUNCATE, EIO},
+                 {FAULT_MAP, ENOMEM},  {FAULT_READ, EIO},        {FAULT_RENAME, EIO}};
     struct partition *partition =
         log_topic("t", "segment.bytes=4096", "index.interval.bytes=500", NULL);
     struct writer writer;
@@ -252,7 +252,8 @@ static void every_step_of_a_roll_may_fail(void **state)
 }
 
 /* Appends in a child that dies at passage `nth` of a fault point; acknowledged records come back
- * through a pipe. Returns how many were acknowledged; *died: false when the child got to its end. */
+ * through a pipe. Returns how many were acknowledged; *died: false when the child got to its end.
+ */
 static int die_at(const char *point, unsigned nth, int count, bool *died)
 {
     int ends[2];
@@ -302,9 +303,9 @@ static int die_at(const char *point, unsigned nth, int count, bool *died)
 static void a_death_at_every_step_is_mended(void **state)
 {
     (void)state;
-    static const char *const points[] = {"append-begun",  "append-copied", "append-published",
-                                         "index-begun",   "grow-allocated", "roll-created",
-                                         "roll-allocated", "roll-sealed",   "roll-published"};
+    static const char *const points[] = {"append-begun",   "append-copied",  "append-published",
+                                         "index-begun",    "grow-allocated", "roll-created",
+                                         "roll-allocated", "roll-sealed",    "roll-published"};
     struct partition *partition =
         log_topic("t", "segment.bytes=80000", "index.interval.bytes=3000", NULL);
     struct writer writer;
