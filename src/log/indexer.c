@@ -84,10 +84,11 @@ bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t
     bool full = parts->index_room - parts->index_bytes < INDEX_ENTRY_BYTES;
     for (bool first = indexed; position < size; first = false) {
         struct batch batch;
-        if (batch_read(log + position, size - position, &batch) != 0)
-            break;
-        if (first && batch.last_offset - base != relative)
+        bool read = batch_read(log + position, size - position, &batch) == 0;
+        if (first && (!read || batch.last_offset - base != relative))
             return false;
+        if (!read)
+            break;
         if (indexer_add(&indexer, batch.size, batch.max_timestamp,
                         (uint32_t)(batch.last_offset - base)) &&
             !full)

@@ -203,24 +203,28 @@ static int show_batch(struct walk *walk, const struct batch *batch)
     return result;
 }
 
-/* Offsets of a batch whose header could be read. */
+/* Offsets of a batch whose header could be read. They are not under its CRC; so one that is wrong
+ * must not make those behind it look wrong. */
 static int check_offsets(struct walk *walk, const struct batch *batch)
 {
     const struct inspect_view *view = walk->view;
+    int64_t next = walk->next;
     char text[160];
-    if (batch->base_offset < walk->next)
-        snprintf(text, sizeof text, "base offset %" PRId64 " where %" PRId64 " is next",
-                 batch->base_offset, walk->next);
-    else if (batch->last_offset - view->base > INT32_MAX)
+    if (batch->last_offset - view->base > INT32_MAX) {
         snprintf(text, sizeof text, "last offset %" PRId64 " is too far from the segment's base",
                  batch->last_offset);
-    else if (batch->last_offset >= view->next_base)
+    } else if (batch->last_offset >= view->next_base) {
         snprintf(text, sizeof text,
                  "last offset %" PRId64
                  " belongs into the next segment, which begins with %" PRId64,
                  batch->last_offset, view->next_base);
-    else
-        return 0;
+    } else {
+        walk->next = batch->last_offset + 1;
+        if (batch->base_offset >= next)
+            return 0;
+        snprintf(text, sizeof text, "base offset %" PRId64 " where %" PRId64 " is next",
+                 batch->base_offset, next);
+    }
     return bad_batch(walk, text);
 }
 
@@ -229,17 +233,17 @@ static int take_batch(struct walk *walk, const struct batch *batch)
     struct inspect_counts *counts = &walk->segment->counts;
     int result = check_offsets(walk, batch);
     struct batch deep;
-    if (!result && batch_check_deep(walk->view->log + walk->position,
-                                    walk->view->log_bytes - walk->position, &deep))
-        result = bad_batch(walk, error_text());
+    int deeply = result ? 0
+                        : batch_check_deep(walk->view->log + walk->position,
+                                           walk->view->log_bytes - walk->position, &deep);
+    if (deeply)
+        result = deeply == MAPLOG_NO_MEMORY ? deeply : bad_batch(walk, error_text());
     if (!result)
         result = show_batch(walk, batch);
     if (result)
         return result;
     if (batch->max_timestamp > walk->max_timestamp)
         walk->max_timestamp = batch->max_timestamp;
-    if (batch->last_offset >= walk->next)
-        walk->next = batch->last_offset + 1;
     counts->batches++;
     counts->records += (uint64_t)batch->records;
     counts->bytes += batch->size;
@@ -320,10 +324,6 @@ int inspect_view(const struct inspect_view *view, const struct inspect_visitor *
                         .max_timestamp = -1,
                         .indexed_timestamp = -1};
     int result = 0;
-    if (*next > view->base)
-        result = tell(&walk, SEGMENT_LOG_SUFFIX, -1, false,
-                      "move one of the two out of the directory while no process is attached",
-                      "the segment begins below the end of the one before it, %" PRId64, *next);
     while (!result && walk.position < view->log_bytes) {
         struct batch batch;
         if (batch_read(view->log + walk.position, view->log_bytes - walk.position, &batch)) {

@@ -19,6 +19,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "log/batch.h"
 #include "log/builder.h"
 #include "os/file.h"
