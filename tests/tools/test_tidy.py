@@ -31,7 +31,7 @@ def tidy(root, files, *arguments):
 
 
 def test_a_good_tree_has_no_finding(tmp_path):
-    result = tidy(tmp_path, {"src/log/long.c": FUNCTION, "tests/unit/log/long_test.c": ""})
+    result = tidy(tmp_path, {"src/log/long_part.c": FUNCTION, "tests/unit/log/long_test.c": ""})
     assert result.stderr == ""
     assert [line for line in result.stdout.splitlines() if "was not checked" not in line] == []
     assert result.returncode == 0
@@ -61,6 +61,7 @@ BAD = [
     ("headers", "src/base/error.h", "#pragma once\n", 1, {}),
     ("headers", "src/base/error.h", "/* error */\n", 1, {}),
     ("tests", "src/base/untested.c", "", 1, {}),
+    ("tests", "src/base/err_part.c", "", 1, {"tests/unit/base/part_test.c": ""}),
     ("words", "README.md", f"one\n{WORK}: two\n", 2, {}),
     ("words", "docs/a.md", "see /ho" + "me/me/maplog\n", 1, {}),
     ("form", "README.md", "one \n", 1, {}),
@@ -114,6 +115,8 @@ def library(tmp_path, code, files=None):
     ("int maplog_open;", None, None, "maplog_open is data"),
     ("static int x; int maplog_open(void) { return x; } __attribute__((visibility(\"hidden\"))) int y;",
      None, None, "y is a global variable"),
+    ("int maplog_open(void) { return 0; } __attribute__((visibility(\"hidden\"))) int (*const z)(void) ="
+     " maplog_open;", None, None, None),
     ("void maplog_close(void) {}", "{ global: maplog_close; maplog_open; };\n",
      "/* h */\nvoid maplog_close(void);\n", "maplog_open is not defined"),
     ("int maplog_open(void) { return 0; }", None, "/* h */\n", "maplog_open is not declared"),
