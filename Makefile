@@ -9,6 +9,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 FUZZ_SECONDS ?= 60
+WERROR ?= -Werror
 PKG_CONFIG ?= pkg-config
 ifeq ($(origin CC),default)
 CC := gcc
@@ -20,8 +21,8 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # ---- flags -----------------------------------------------------------------------------------------
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
-    -Wno-missing-field-initializers
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+    -Wno-missing-field-initializers $(WERROR)
 SANITIZE := -O1 -fno-omit-frame-pointer
 ifeq ($(BUILD),release)
 MODE := -O2
@@ -180,4 +181,4 @@ clean: ## remove build/
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
-	@echo "Variables: BUILD=release|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS"
+	@echo "Variables: BUILD=release|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS WERROR="
