@@ -430,7 +430,8 @@ static int resolve(struct inspection *inspection, char path[static LIMIT_PATH])
         snprintf(path, LIMIT_PATH, "%s", whole);
         strcpy(name, ".");
     }
-    snprintf(inspection->only_partition, sizeof inspection->only_partition, "%s", name);
+    snprintf(inspection->only_partition, sizeof inspection->only_partition, "%.*s",
+             (int)sizeof inspection->only_partition - 1, name);
     return 0;
 }
 
