@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "log/batch.h"
 #include "log/checkpoint.h"
-#include "log/index.h"
 #include "log/recover.h"
+#include "log/trust.h"
 #include "log/unfinished.h"
 #include "os/lock.h"
 #include "os/map.h"
@@ -18,10 +17,19 @@
 
 /* ---- the files ------------------------------------------------------------------------------- */
 
-/* Opens a shared file of `size` bytes, made sparse; its first `touched` bytes are allocated. */
-static int open_shared(struct directory *directory, const char *name, uint64_t size,
-                       uint64_t touched, bool fresh, int *fd)
+/* A file that processes share by mapping: sparse, but for its first bytes. */
+struct shared_file {
+    const char *name;
+    uint64_t size;
+    uint64_t allocated; /* bytes from its beginning */
+};
+
+/* Opens it. fresh: nobody else is attached, so it may be made anew. */
+static int open_shared(struct directory *directory, const struct shared_file *shared, bool fresh,
+                       int *fd)
 {
+    const char *name = shared->name;
+    uint64_t size = shared->size;
     int result = file_open(directory->fd, name, O_RDWR | O_CREAT, 0660, fd);
     if (result)
         return result;
@@ -39,7 +47,7 @@ static int open_shared(struct directory *directory, const char *name, uint64_t s
             result = file_truncate(*fd, name, size);
     }
     if (!result && fresh)
-        result = file_allocate(*fd, name, 0, touched);
+        result = file_allocate(*fd, name, 0, shared->allocated);
     if (result) {
         file_close(*fd);
         *fd = -1;
@@ -47,24 +55,29 @@ static int open_shared(struct directory *directory, const char *name, uint64_t s
     return result;
 }
 
-static int map_shared(struct directory *directory, bool alone)
+static int map_one(struct directory *directory, const struct shared_file *shared, bool fresh,
+                   void **mapped)
 {
     int fd;
-    int result = open_shared(directory, CONTROL_FILE, sizeof(struct control),
-                             CONTROL_PARTITION_AT(0), alone, &fd);
+    int result = open_shared(directory, shared, fresh, &fd);
     if (result)
         return result;
-    void *mapped;
-    result = map_file(fd, CONTROL_FILE, 0, sizeof(struct control), MAP_MODE_WRITE, &mapped);
+    result = map_file(fd, shared->name, 0, shared->size, MAP_MODE_WRITE, mapped);
     file_close(fd);
+    return result;
+}
+
+static int map_shared(struct directory *directory, bool alone)
+{
+    static const struct shared_file control = {CONTROL_FILE, sizeof(struct control),
+                                               CONTROL_PARTITION_AT(0)};
+    static const struct shared_file bell = {BELL_FILE, BELL_BYTES, BELL_BYTES};
+    void *mapped;
+    int result = map_one(directory, &control, alone, &mapped);
     if (result)
         return result;
     directory->view.control = mapped;
-    result = open_shared(directory, BELL_FILE, BELL_BYTES, BELL_BYTES, alone, &fd);
-    if (result)
-        return result;
-    result = map_file(fd, BELL_FILE, 0, BELL_BYTES, MAP_MODE_WRITE, &mapped);
-    file_close(fd);
+    result = map_one(directory, &bell, alone, &mapped);
     if (!result)
         directory->view.bell = mapped;
     return result;
@@ -91,67 +104,15 @@ int attach_allocate_slots(struct directory *directory, const uint32_t *slots, in
     return result;
 }
 
-/* ---- trust ----------------------------------------------------------------------------------- */
-
-static int identity_now(struct directory *directory, struct control_header *now)
-{
-    struct file_identity file;
-    int result = file_identify_at(directory->fd, CONTROL_FILE, &file);
-    if (!result)
-        result = process_boot_id(now->boot_id);
-    now->device = file.device;
-    now->inode = file.inode;
-    now->mount = file.mount;
-    return result;
-}
-
-static bool is_trusted(const struct control_header *header, const struct control_header *now)
-{
-    return header->magic == CONTROL_MAGIC && header->version == CONTROL_VERSION &&
-           header->mutex_abi == thread_mutex_abi() &&
-           memcmp(header->boot_id, now->boot_id, sizeof now->boot_id) == 0 &&
-           header->device == now->device && header->inode == now->inode &&
-           header->mount == now->mount && (load_acquire(&header->session) & 1) == 0;
-}
-
-/* A control file that vouches for itself may still have been copied over, together with or without
- * segments: the batches from the last index entry on must end just where it says. */
-static bool tail_is_intact(struct partition *partition)
-{
-    struct partition_end end;
-    partition_end(partition, &end);
-    if (end.rolls == 0)
-        return true;
-    struct segment_sizes sizes;
-    if (partition->store->sizes(partition, end.base, &sizes) || sizes.log < end.position)
-        return false;
-    struct segment *segment;
-    if (partition->store->open(partition, end.base, 0, false, &segment))
-        return false;
-    uint32_t relative, position = 0;
-    size_t bytes = load_relaxed(&partition->control->index_bytes[end.rolls & 1]);
-    if (bytes > segment->index_bytes)
-        bytes = segment->index_bytes;
-    if (bytes)
-        index_last(segment->index, bytes, &relative, &position);
-    int64_t next = -1;
-    bool intact = true;
-    while (intact && position < end.position) {
-        struct batch batch;
-        intact = batch_read(segment->log + position, end.position - position, &batch) == 0 &&
-                 batch_check_crc(&batch) == 0 && (next < 0 || batch.base_offset >= next);
-        next = intact ? batch.last_offset + 1 : next;
-        position += intact ? batch.size : 0;
-    }
-    segment_drop(segment);
-    return intact && (next < 0 || next == end.offset);
-}
-
 /* ---- the first to attach --------------------------------------------------------------------- */
 
 /* Nobody else is attached: whatever processes left in a slot that is kept is void. */
 static int renew_slot(struct control_partition *control)
 {
+    uint32_t parity = load_relaxed(&control->rolls) & 1;
+    /* The files are asked again before anybody stores behind the end. */
+    store_relaxed(&control->allocated[parity],
+                  (uint32_t)(load_relaxed(&control->published[parity]) >> 32));
     store_relaxed(&control->lease, LEASE_REVOKED);
     store_relaxed(&control->want, 0);
     store_relaxed(&control->taker_seat, 0);
@@ -212,7 +173,7 @@ static int prepare_partition(struct directory *directory, const struct catalog_t
     if (trusted && load_relaxed(&control->state) == PARTITION_LIVE &&
         memcmp(control->topic_id, topic->id.bytes, sizeof control->topic_id) == 0 &&
         control->partition == (uint32_t)number && !load_relaxed(&control->flush_failed) &&
-        tail_is_intact(partition))
+        trust_partition(partition))
         return renew_slot(control);
     memset(control, 0, sizeof *control);
     result = control_format_partition(directory->view.control, partition->slot, topic->id.bytes,
@@ -239,27 +200,52 @@ static enum writer_kind writers_here(const struct directory *directory)
     return directory->view.barrier ? WRITER_LEASE : WRITER_MUTEX;
 }
 
+/* Nothing of a control file that is not trusted may be taken for ours: mutexes least of all. */
+static int forget(struct directory *directory)
+{
+    struct control *control = directory->view.control;
+    memset(&control->header, 0, sizeof control->header);
+    int fd = -1;
+    int result = file_open(directory->fd, CONTROL_FILE, O_RDWR, 0, &fd);
+    if (!result)
+        result = file_punch(fd, CONTROL_FILE, CONTROL_PARTITION_AT(0), sizeof control->partitions);
+    file_close(fd);
+    return result;
+}
+
+/* The last step of a recovery. */
+static int make_trusted(struct directory *directory)
+{
+    int fd = -1;
+    int result = file_open(directory->fd, CONTROL_FILE, O_RDWR, 0, &fd);
+    if (!result)
+        result = file_touch(fd, CONTROL_FILE);
+    file_close(fd);
+    if (!result)
+        store_release(&directory->view.control->header.session, 2);
+    return result;
+}
+
 static int prepare(struct directory *directory)
 {
     struct control *control = directory->view.control;
-    struct control_header now = {0};
-    int result = identity_now(directory, &now);
+    struct trust now;
+    int result = trust_look(directory->fd, CONTROL_FILE, &now);
     if (result)
         return result;
-    bool trusted = is_trusted(&control->header, &now);
+    bool trusted = trust_header(&control->header, &now);
     if (!trusted)
-        memset(&control->header, 0, sizeof control->header);
+        result = forget(directory);
+    if (result)
+        return result;
     memset(control->processes, 0, sizeof control->processes);
     memset(control->seats, 0, sizeof control->seats);
     uint64_t partitions = load_relaxed(&control->header.partition_limit);
     uint64_t generation = load_relaxed(&control->header.settings_generation);
     uint64_t attachments = load_relaxed(&control->header.attachments);
     control_format(control, writers_here(directory));
-    store_relaxed(&control->header.session, 1);
-    memcpy(control->header.boot_id, now.boot_id, sizeof now.boot_id);
-    control->header.device = now.device;
-    control->header.inode = now.inode;
-    control->header.mount = now.mount;
+    swap_full(&control->header.session, 1); /* from here on only a whole recovery makes it good */
+    trust_store(&now, &control->header);
     store_relaxed(&control->header.partition_limit, partitions);
     store_relaxed(&control->header.attachments, attachments);
     store_relaxed(&control->header.settings_generation, generation + 1);
@@ -282,12 +268,21 @@ static int prepare(struct directory *directory)
     free_checkpoints(&checkpoints);
     if (!result)
         result = file_list(directory->fd, ".", remove_deleted, directory);
-    if (!result)
-        store_release(&control->header.session, 2);
-    return result;
+    return result ? result : make_trusted(directory);
 }
 
 /* ---- joining --------------------------------------------------------------------------------- */
+
+static int open_lock(struct directory *directory, int flags)
+{
+    struct control_view *view = &directory->view;
+    process_fork_hold();
+    int result = file_open(directory->fd, LOCK_FILE, flags, 0660, &view->lock_fd);
+    if (!result)
+        result = process_close_in_child(view->lock_fd);
+    process_fork_release();
+    return result;
+}
 
 /* Under LOCK_SETUP. */
 static int join(struct directory *directory)
@@ -295,6 +290,8 @@ static int join(struct directory *directory)
     struct control_view *view = &directory->view;
     bool alone = lock_try(view->lock_fd, LOCK_FILE, LOCK_ATTACHED, true) == 0;
     int result = map_shared(directory, alone);
+    /* Before the catalog is read: it may change at any time unless we are alone. */
+    uint64_t generation = result ? 0 : load_acquire(&view->control->header.settings_generation);
     if (!result)
         result = catalog_load(&directory->catalog, directory->fd);
     if (!result)
@@ -306,7 +303,8 @@ static int join(struct directory *directory)
     if (!result)
         result = control_take_process(view, "attached");
     if (!result)
-        directory->catalog_generation = load_acquire(&view->control->header.settings_generation);
+        directory->catalog_generation =
+            alone ? load_acquire(&view->control->header.settings_generation) : generation;
     return result;
 }
 
@@ -315,11 +313,7 @@ static int attach_writable(struct directory *directory, int timeout_ms)
     struct control_view *view = &directory->view;
     const char *kind = getenv("MAPLOG_WRITER");
     view->barrier = process_barrier_register() == 0 && !(kind && strcmp(kind, "mutex") == 0);
-    process_fork_hold();
-    int result = file_open(directory->fd, LOCK_FILE, O_RDWR | O_CREAT, 0660, &view->lock_fd);
-    if (!result)
-        result = process_close_in_child(view->lock_fd);
-    process_fork_release();
+    int result = open_lock(directory, O_RDWR | O_CREAT);
     if (result)
         return result;
     result = lock_wait(view->lock_fd, LOCK_FILE, LOCK_SETUP, true, timeout_ms);
@@ -376,46 +370,75 @@ static int recover_privately(struct directory *directory)
     return result;
 }
 
-static int attach_read_only(struct directory *directory)
+/* Maps the control file if it may be believed. */
+static bool map_trusted(struct directory *directory)
 {
     struct control_view *view = &directory->view;
-    int result = catalog_load(&directory->catalog, directory->fd);
-    if (result)
-        return result;
-    bool trusted = false;
-    int fd = -1;
-    if (file_open(directory->fd, LOCK_FILE, O_RDONLY, 0, &view->lock_fd) == 0 &&
-        process_close_in_child(view->lock_fd) == 0 &&
-        lock_try(view->lock_fd, LOCK_FILE, LOCK_ATTACHED, false) == 0 &&
-        file_open(directory->fd, CONTROL_FILE, O_RDONLY, 0, &fd) == 0) {
-        struct file_identity file;
-        struct control_header now = {0};
-        void *mapped;
-        if (file_identify(fd, CONTROL_FILE, &file) == 0 && file.size == sizeof(struct control) &&
-            map_file(fd, CONTROL_FILE, 0, sizeof(struct control), MAP_MODE_READ, &mapped) == 0) {
-            view->control = mapped;
-            trusted =
-                control_check(mapped, directory->path) == 0 &&
-                ((identity_now(directory, &now) == 0 && is_trusted(&view->control->header, &now)) ||
-                 anybody_attached(view));
-        }
-    }
+    struct file_identity file;
+    struct trust now;
+    void *mapped;
+    int fd;
+    if (file_open(directory->fd, CONTROL_FILE, O_RDONLY, 0, &fd))
+        return false;
+    bool fits = file_identify(fd, CONTROL_FILE, &file) == 0 &&
+                file.size == sizeof(struct control) &&
+                map_file(fd, CONTROL_FILE, 0, sizeof(struct control), MAP_MODE_READ, &mapped) == 0;
     file_close(fd);
-    if (trusted) {
-        view->barrier = view->control->header.writers == WRITER_LEASE;
-        if (file_open(directory->fd, BELL_FILE, O_RDWR, 0, &fd) == 0) {
-            void *mapped;
-            if (map_file(fd, BELL_FILE, 0, BELL_BYTES, MAP_MODE_WRITE, &mapped) == 0)
-                view->bell = mapped;
-            file_close(fd);
-        }
-        directory->catalog_generation = load_acquire(&view->control->header.settings_generation);
+    if (!fits)
+        return false;
+    view->control = mapped;
+    return control_check(mapped, directory->path) == 0 &&
+           ((trust_look(directory->fd, CONTROL_FILE, &now) == 0 &&
+             trust_header(&view->control->header, &now)) ||
+            anybody_attached(view));
+}
+
+static void map_bell(struct directory *directory)
+{
+    void *mapped;
+    int fd;
+    if (file_open(directory->fd, BELL_FILE, O_RDWR, 0, &fd))
+        return;
+    if (map_file(fd, BELL_FILE, 0, BELL_BYTES, MAP_MODE_WRITE, &mapped) == 0)
+        directory->view.bell = mapped;
+    file_close(fd);
+}
+
+/* Takes part in the directory if its control file may be believed. */
+static int join_read_only(struct directory *directory, int timeout_ms, bool *joined)
+{
+    struct control_view *view = &directory->view;
+    *joined = false;
+    if (open_lock(directory, O_RDONLY))
         return 0;
+    /* A shared lock on ATTACHED tells those who come that the control file is good: nobody may see
+     * ours before we know. */
+    int result = lock_wait(view->lock_fd, LOCK_FILE, LOCK_SETUP, false, timeout_ms);
+    if (result)
+        return error_prefix(result, "%s: another process is attaching or detaching",
+                            directory->path);
+    if (lock_try(view->lock_fd, LOCK_FILE, LOCK_ATTACHED, false) == 0) {
+        *joined = map_trusted(directory);
+        if (!*joined)
+            lock_release(view->lock_fd, LOCK_ATTACHED);
     }
-    /* Not a word of it is used, so nobody must think that we vouch for it. */
-    if (view->lock_fd >= 0)
-        lock_release(view->lock_fd, LOCK_ATTACHED);
-    return recover_privately(directory);
+    lock_release(view->lock_fd, LOCK_SETUP);
+    return 0;
+}
+
+static int attach_read_only(struct directory *directory, int timeout_ms)
+{
+    struct control_view *view = &directory->view;
+    bool joined;
+    int result = join_read_only(directory, timeout_ms, &joined);
+    if (!result && joined) {
+        view->barrier = view->control->header.writers == WRITER_LEASE;
+        map_bell(directory);
+        directory->catalog_generation = load_acquire(&view->control->header.settings_generation);
+    }
+    if (!result)
+        result = catalog_load(&directory->catalog, directory->fd);
+    return result || joined ? result : recover_privately(directory);
 }
 
 int attach_begin(struct directory *directory, int timeout_ms)
@@ -424,7 +447,7 @@ int attach_begin(struct directory *directory, int timeout_ms)
     directory->view.process = UINT32_MAX;
     directory->view.path = directory->path;
     directory->view.read_only = directory->read_only;
-    return directory->read_only ? attach_read_only(directory)
+    return directory->read_only ? attach_read_only(directory, timeout_ms)
                                 : attach_writable(directory, timeout_ms);
 }
 

@@ -35,9 +35,14 @@ static void unmap(struct segment *segment)
     file_close(segment->log_fd);
 }
 
+struct mapped_part {
+    void *at;
+    uint64_t bytes; /* wanted, then mapped */
+};
+
 /* Maps an index; a reader whose index file is missing goes on without one. */
-static int map_index(struct segment *segment, const char *suffix, int flags, uint64_t reserve,
-                     uint8_t **address, size_t *bytes)
+static int map_index(const struct segment *segment, const char *suffix, int flags,
+                     struct mapped_part *part)
 {
     int fd;
     int result = open_part(segment->partition, segment->base, suffix, flags, &fd);
@@ -47,57 +52,74 @@ static int map_index(struct segment *segment, const char *suffix, int flags, uin
         return result;
     struct file_identity file;
     result = file_identify(fd, suffix, &file);
-    uint64_t length = segment->writable ? page_up(reserve) : file.size;
+    uint64_t length = segment->writable ? page_up(part->bytes) : file.size;
     void *mapped = NULL;
     if (!result && length > 0)
         result = map_file(fd, suffix, 0, length, segment->writable ? MAP_MODE_WRITE : MAP_MODE_READ,
                           &mapped);
-    if (!result && mapped) {
-        *address = mapped;
-        *bytes = length;
-    }
     file_close(fd);
+    if (!result)
+        *part = (struct mapped_part){mapped, mapped ? length : 0};
     return result;
 }
 
-/* extra: O_CREAT | O_TRUNC when the segment is made. */
-static int map_segment(struct partition *partition, int64_t base, size_t reserve, bool writable,
-                       int extra, struct segment **segment)
+static int map_log(struct segment *segment, size_t reserve, int flags)
+{
+    char path[PATH_BYTES];
+    segment_path(segment->partition, segment->base, SEGMENT_LOG_SUFFIX, path, sizeof path);
+    int result = file_open(segment->directory->fd, path, flags, 0660, &segment->log_fd);
+    struct file_identity file = {0};
+    if (!result)
+        result = file_identify(segment->log_fd, path, &file);
+    if (result)
+        return result;
+    uint64_t wanted = file.size > reserve ? file.size : reserve;
+    uint64_t length = page_up(wanted ? wanted : 1);
+    void *mapped;
+    result = map_file(segment->log_fd, path, 0, length,
+                      segment->writable ? MAP_MODE_WRITE : MAP_MODE_READ, &mapped);
+    if (!result) {
+        segment->log = mapped;
+        segment->log_bytes = length;
+    }
+    return result;
+}
+
+/* Maps the parts of a segment whose base and partition are set. flags: of open(2). */
+static int map_segment(struct segment *segment, size_t reserve, int flags)
+{
+    int result = map_log(segment, reserve, flags);
+    uint64_t room = segment_index_room(segment->log_bytes);
+    struct mapped_part index = {.bytes = room}, timeindex = {.bytes = room / 8 * 12};
+    if (segment->writable)
+        flags |= O_CREAT;
+    if (!result)
+        result = map_index(segment, SEGMENT_INDEX_SUFFIX, flags, &index);
+    if (!result) {
+        segment->index = index.at;
+        segment->index_bytes = index.bytes;
+        result = map_index(segment, SEGMENT_TIMEINDEX_SUFFIX, flags, &timeindex);
+    }
+    if (!result) {
+        segment->timeindex = timeindex.at;
+        segment->timeindex_bytes = timeindex.bytes;
+    }
+    return result;
+}
+
+static int new_segment(struct partition *partition, int64_t base, size_t reserve, int flags,
+                       struct segment **segment)
 {
     struct segment *made = calloc(1, sizeof *made);
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "cannot map a segment of %s", partition->name);
-    made->references = 1;
-    made->base = base;
-    made->writable = writable;
-    made->directory = partition->directory;
-    made->partition = partition;
-    made->log_fd = -1;
-    int flags = (writable ? O_RDWR : O_RDONLY) | extra;
-    char path[PATH_BYTES];
-    segment_path(partition, base, SEGMENT_LOG_SUFFIX, path, sizeof path);
-    int result = file_open(partition->directory->fd, path, flags, 0660, &made->log_fd);
-    struct file_identity file = {0};
-    if (!result)
-        result = file_identify(made->log_fd, path, &file);
-    if (!result) {
-        uint64_t wanted = file.size > reserve ? file.size : reserve;
-        uint64_t length = page_up(wanted ? wanted : 1);
-        void *mapped;
-        result = map_file(made->log_fd, path, 0, length, writable ? MAP_MODE_WRITE : MAP_MODE_READ,
-                          &mapped);
-        if (!result) {
-            made->log = mapped;
-            made->log_bytes = length;
-        }
-    }
-    uint64_t room = segment_index_room(made->log_bytes);
-    if (!result)
-        result = map_index(made, SEGMENT_INDEX_SUFFIX, flags | (writable ? O_CREAT : 0), room,
-                           &made->index, &made->index_bytes);
-    if (!result)
-        result = map_index(made, SEGMENT_TIMEINDEX_SUFFIX, flags | (writable ? O_CREAT : 0),
-                           room / 8 * 12, &made->timeindex, &made->timeindex_bytes);
+    *made = (struct segment){.references = 1,
+                             .base = base,
+                             .writable = flags & O_RDWR,
+                             .directory = partition->directory,
+                             .partition = partition,
+                             .log_fd = -1};
+    int result = map_segment(made, reserve, flags);
     if (result) {
         unmap(made);
         free(made);
@@ -110,7 +132,7 @@ static int map_segment(struct partition *partition, int64_t base, size_t reserve
 static int files_open(struct partition *partition, int64_t base, size_t reserve, bool writable,
                       struct segment **segment)
 {
-    return map_segment(partition, base, reserve, writable, 0, segment);
+    return new_segment(partition, base, reserve, writable ? O_RDWR : O_RDONLY, segment);
 }
 
 static int files_create(struct partition *partition, int64_t base, size_t reserve,
@@ -119,7 +141,7 @@ static int files_create(struct partition *partition, int64_t base, size_t reserv
     int result = file_make_directory(partition->directory->fd, partition->name, 0770);
     if (result)
         return result;
-    return map_segment(partition, base, reserve, true, O_CREAT | O_TRUNC, segment);
+    return new_segment(partition, base, reserve, O_RDWR | O_CREAT | O_TRUNC, segment);
 }
 
 static int grow_part(const struct segment *segment, const char *suffix, uint64_t size)
