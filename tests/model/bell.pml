@@ -1,0 +1,169 @@
+/*
+ * bell.pml - sleeping and waking: src/shm/bell.{h,c} as a model. One writer publishes, rolls and
+ * rings; two readers want to see all of it and sleep in between. Readers may die at every step.
+ *
+ * The writer's plain stores may stay in its store buffer, in order, while its next loads are done
+ * (x86: TSO); a barrier or a locked instruction empties it. `moves` stands for what bell_moved
+ * looks at, `commit` for the commit word of each of the two pairs that a roll goes between.
+ * Checked: no reader sleeps for ever (no invalid end state), nobody sees a move that was not made.
+ *
+ * Variants that must be found wrong:
+ *   NO_BARRIER   the reader does not call membarrier between its mark and its second look
+ *   NO_LOOK      the reader does not look again after its mark
+ *   FLAG         the bell word is 0 or 1: a wake does not count
+ *   COMMIT_WORD  readers sleep on the commit word that they saw, not on the bell word
+ * FENCES is the other kind of writers: full fences on both sides, no membarrier; with it,
+ *   NO_FENCE     the writer has no fence between publication and look at the bell
+ */
+#ifndef MOVES
+#define MOVES 3
+#endif
+#define READERS 2
+
+/* The bell word: is bit 0 set, and the bits above. */
+bit mark = 0;
+byte wakes = 0;
+
+byte moves = 0;     /* publications and rolls, as memory has them */
+byte rolls = 0;
+byte commit[2];
+byte truth = 0;     /* moves made by the writer, in its buffer or not */
+bit asleep[READERS];
+bit gone[READERS];
+bit killed[READERS];
+byte deaths = 0;
+
+/* The store buffer: at most one move is in it, because each is followed by a look. */
+bit buffered = 0;
+bit buffered_roll = 0;
+
+#define drain()                                                                                    \
+    if                                                                                             \
+    :: buffered && !buffered_roll -> commit[rolls % 2]++; moves++; buffered = 0                    \
+    :: buffered && buffered_roll ->                                                                \
+        commit[(rolls + 1) % 2] = 0; rolls++; moves++; buffered = 0; buffered_roll = 0             \
+    :: else                                                                                        \
+    fi
+
+inline wake_all()
+{
+    asleep[0] = 0;
+    asleep[1] = 0
+}
+
+proctype writer()
+{
+    do
+    :: truth < MOVES ->
+        /* Publish, or roll. */
+        atomic {
+            drain();
+            if
+            :: buffered_roll = 0
+            :: truth > 0 -> buffered_roll = 1
+            fi;
+            buffered = 1;
+            truth++
+        }
+#if defined(FENCES) && !defined(NO_FENCE)
+        atomic { drain() }
+#endif
+        /* bell_ring */
+        if
+        :: mark ->
+            atomic { /* a locked instruction */
+                drain();
+                mark = 0;
+#ifndef FLAG
+                wakes++
+#endif
+            }
+            atomic { wake_all() }
+        :: else
+        fi
+    :: else -> break
+    od;
+    atomic { drain() } /* sooner or later it is written */
+}
+
+proctype reader(byte i)
+{
+    byte seen = 0, expected = 0;
+    {
+        do
+        :: seen == MOVES -> break
+        :: else ->
+look:
+            if
+            :: atomic { moves != seen -> seen = moves; assert(seen <= truth) }
+            :: atomic { moves == seen && seen != MOVES ->
+#ifdef COMMIT_WORD
+                  expected = commit[rolls % 2] * 2 + rolls % 2
+#endif
+               }
+               /* Register. */
+               atomic {
+                   mark = 1;
+#ifndef COMMIT_WORD
+                   expected = wakes
+#endif
+               }
+#if defined(FENCES)
+               skip; /* the mark's locked instruction is a full fence here */
+#elif !defined(NO_BARRIER)
+               atomic { drain() }
+#endif
+#ifndef NO_LOOK
+               if
+               :: moves != seen -> goto look
+               :: else
+               fi;
+#endif
+               /* The kernel compares and sleeps in one step. */
+               atomic {
+                   if
+#ifdef COMMIT_WORD
+                   :: commit[expected % 2] == expected / 2 -> asleep[i] = 1
+#else
+                   :: mark && wakes == expected -> asleep[i] = 1
+#endif
+                   :: else
+                   fi
+               }
+               !asleep[i]
+            fi
+        od
+    } unless { killed[i] };
+    atomic { gone[i] = 1; asleep[i] = 0 }
+}
+
+#define may_die(i) (deaths < 1 && !gone[i] && !killed[i])
+
+proctype killer()
+{
+end:
+    do
+    :: atomic { may_die(0) -> killed[0] = 1; deaths++ }
+    :: atomic { may_die(1) -> killed[1] = 1; deaths++ }
+    od
+}
+
+/* The buffer is emptied whenever the CPU likes. */
+proctype buffer()
+{
+end:
+    do
+    :: atomic { buffered -> drain() }
+    od
+}
+
+init
+{
+    atomic {
+        run writer();
+        run reader(0);
+        run reader(1);
+        run killer();
+        run buffer()
+    }
+}
