@@ -207,7 +207,7 @@ static int take_batch(struct maplog_consumer *consumer, struct source *source)
 static int next_batch(struct maplog_consumer *consumer)
 {
     bool deleted = false;
-    if (__builtin_expect(++consumer->batches % CLAIM_EVERY == 0 && consumer->group, 0)) {
+    if (__builtin_expect(consumer->batches++ % CLAIM_EVERY == 0 && consumer->group, 0)) {
         int result = consumer->all ? sources_claim_free(consumer) : 0;
         if (result < 0)
             return result;
@@ -222,6 +222,13 @@ static int next_batch(struct maplog_consumer *consumer)
             return result;
     }
     return deleted ? error_set(MAPLOG_TOPIC_DELETED, "topic %s was deleted", consumer->topic) : 0;
+}
+
+/* All records of the present batch were handed out. */
+static inline void end_batch(struct maplog_consumer *consumer)
+{
+    consumer->source->position = consumer->batch.last_offset + 1;
+    consumer->source = NULL;
 }
 
 /* Next record of the present batch: 1, 0 behind the last, or an error. */
@@ -251,8 +258,7 @@ static inline int next_record(struct maplog_consumer *consumer, struct maplog_me
     }
     if (result < 0)
         return damaged(consumer, source, result);
-    source->position = consumer->batch.last_offset + 1;
-    consumer->source = NULL;
+    end_batch(consumer);
     return 0;
 }
 
@@ -285,10 +291,10 @@ static int idle(struct maplog_consumer *consumer, int timeout_ms, int64_t *deadl
     return result < 0 && result != MAPLOG_TIMED_OUT ? result : 1;
 }
 
-int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *message, int timeout_ms)
+/* Every way: keys and headers, compressed batches, waiting. */
+static __attribute__((noinline)) int consume_any(struct maplog_consumer *consumer,
+                                                 struct maplog_message *message, int timeout_ms)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
     int64_t deadline = 0;
     consumer->last = NULL;
     for (;;) {
@@ -304,6 +310,94 @@ int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *mess
         if (result <= 0)
             return result;
     }
+}
+
+/* Fills the message with a record that has neither key nor headers. */
+static inline void give_value(struct maplog_message *message, const uint8_t *value, size_t size)
+{
+    message->key = NULL;
+    message->value = value;
+    message->key_size = 0;
+    message->value_size = size;
+    message->header_count = 0;
+    message->headers = NULL;
+    message->headers_size = 0;
+}
+
+/* The next record of the present batch, if it is a plain one: the short way. */
+static __attribute__((noinline)) int quick_record(struct maplog_consumer *consumer,
+                                                  struct maplog_message *message, int timeout_ms)
+{
+    struct source *source = consumer->source;
+    struct record_cursor *cursor = &consumer->cursor;
+    struct record_plain plain;
+    const uint8_t *end = record_take_plain(cursor->in.at, cursor->in.end, &plain);
+    if (!end || plain.offset_delta > (uint32_t)cursor->last_offset_delta)
+        return consume_any(consumer, message, timeout_ms);
+    int64_t offset = cursor->base_offset + plain.offset_delta;
+    if (__builtin_expect(offset < source->position, 0))
+        return consume_any(consumer, message, timeout_ms);
+    cursor->in.at = end;
+    cursor->left--;
+    give_value(message, plain.value, plain.value_size);
+    message->offset = offset;
+    message->timestamp = cursor->log_append_time ? cursor->append_timestamp
+                                                 : cursor->base_timestamp + plain.time_delta;
+    message->partition = source->number;
+    message->leader_epoch = consumer->batch.leader_epoch;
+    message->timestamp_type = cursor->log_append_time;
+    source->position = offset + 1;
+    consumer->last = source;
+    return 1;
+}
+
+#define UNUSUAL (ATTRIBUTE_CODEC | ATTRIBUTE_CONTROL)
+
+/* The next batch of the source whose turn it is, if it holds one plain record: the short way of a
+ * record that was produced by itself. */
+static __attribute__((noinline)) int quick_batch(struct maplog_consumer *consumer,
+                                                 struct maplog_message *message, int timeout_ms)
+{
+    size_t turn = consumer->turn;
+    struct source *source = consumer->sources[turn];
+    struct batch batch;
+    if (consumer->check_crcs || consumer->batches % CLAIM_EVERY == 0 ||
+        !reader_peek(&source->reader, &batch) || batch.records != 1 ||
+        batch.base_offset != batch.last_offset || (batch.attributes & UNUSUAL))
+        return consume_any(consumer, message, timeout_ms);
+    size_t size;
+    const uint8_t *value =
+        record_only_value(batch.bytes + BATCH_HEADER_BYTES, batch.size - BATCH_HEADER_BYTES, &size);
+    if (!value)
+        return consume_any(consumer, message, timeout_ms);
+    reader_take(&source->reader, &batch);
+    consumer->batches++;
+    consumer->turn = turn + 1 < consumer->count ? turn + 1 : 0;
+    give_value(message, value, size);
+    message->offset = batch.base_offset;
+    message->timestamp_type = (batch.attributes & ATTRIBUTE_LOG_APPEND_TIME) != 0;
+    message->timestamp = message->timestamp_type ? batch.max_timestamp : batch.base_timestamp;
+    message->partition = source->number;
+    message->leader_epoch = batch.leader_epoch;
+    source->position = batch.base_offset + 1;
+    source->from_begin = false;
+    consumer->last = source;
+    consumer->last_unpacked = false;
+    return 1;
+}
+
+int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *message, int timeout_ms)
+{
+    if (directory_forked(consumer->directory))
+        return client_inherited("consumer");
+    if (consumer->source) {
+        if (consumer->cursor.left > 0)
+            return quick_record(consumer, message, timeout_ms);
+        if (bytes_left(&consumer->cursor.in) > 0)
+            return consume_any(consumer, message, timeout_ms);
+        end_batch(consumer);
+    }
+    return quick_batch(consumer, message, timeout_ms);
 }
 
 int maplog_message_header(const struct maplog_message *message, int32_t index, const char **name,

@@ -9,7 +9,7 @@
 #include "client/client.h"
 #include "log/codec.h"
 #include "log/reader.h"
-#include "log/record.h"
+#include "log/record_plain.h"
 
 /* One partition. */
 struct source {

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "log/durable.h"
 
-#define KEEPER_AFTER 256 /* appends of one producer that make the helper thread worth its price */
 /* More than a record without key and headers takes besides its value, batch header included. */
 #define VALUE_OVERHEAD 128
 
@@ -63,8 +62,8 @@ void lane_close(struct maplog_producer *producer, struct lane *lane)
 static void count_append(struct maplog_producer *producer)
 {
     /* It only makes things faster: an error is not the caller's concern. */
-    if (__builtin_expect(producer->appends <= KEEPER_AFTER, 0) &&
-        producer->appends++ == KEEPER_AFTER)
+    if (__builtin_expect(producer->appends <= LANE_KEEPER_AFTER, 0) &&
+        producer->appends++ == LANE_KEEPER_AFTER)
         keeper_begin(producer->directory);
 }
 
@@ -106,7 +105,7 @@ int lane_append(struct maplog_producer *producer, struct lane *lane,
     return result;
 }
 
-int lane_publish(struct maplog_producer *producer, struct lane *lane)
+int lane_publish(struct lane *lane)
 {
     struct builder *builder = &lane->builder;
     if (builder->records == 0)
@@ -131,7 +130,6 @@ int lane_publish(struct maplog_producer *producer, struct lane *lane)
     lane->end = appended.last_offset + 1;
     lane->due_ms = 0;
     builder_clear(builder);
-    count_append(producer);
     return 0;
 }
 
@@ -158,7 +156,7 @@ static int gather_alone(struct maplog_producer *producer, struct lane *lane,
 {
     int result = builder_add(&lane->builder, record, timestamp);
     if (!result)
-        result = lane_publish(producer, lane);
+        result = lane_publish(lane);
     if (result) {
         builder_clear(&lane->builder);
         return result;
@@ -178,7 +176,7 @@ static int gather_any(struct maplog_producer *producer, struct lane *lane,
     if (result)
         return result;
     if (builder->records && builder_size_with(builder, record, timestamp) > lane->limit) {
-        result = lane_publish(producer, lane);
+        result = lane_publish(lane);
         if (!result)
             result = lane_acknowledge(producer, lane);
         if (result)
@@ -207,6 +205,7 @@ int lane_gather(struct maplog_producer *producer, struct lane *lane,
     } else {
         result = gather_any(producer, lane, record, timestamp, offset);
     }
+    count_append(producer);
     if (producer->lingers && !result && builder->records && lane->due_ms == 0)
         linger_arm(producer, lane, now);
     return result;

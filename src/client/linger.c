@@ -28,7 +28,7 @@ static void fire(struct keeper_timer *timer)
             int64_t timeout_ns = lane->appender.timeout_ns;
             lane->appender.timeout_ns = LINGER_WAIT_NS;
             /* After an error the batch stays open, and the producer's next flush tells. */
-            if (lane_publish(producer, lane))
+            if (lane_publish(lane))
                 lane->due_ms = now + LINGER_RETRY_MS;
             lane->appender.timeout_ns = timeout_ns;
         }

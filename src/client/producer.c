@@ -178,7 +178,7 @@ static int choose_sticky(struct maplog_producer *producer, const struct maplog_r
     } else if (lane && !lane_fits(lane, record)) {
         int result = record_check(record);
         if (!result)
-            result = lane_publish(producer, lane);
+            result = lane_publish(lane);
         if (!result)
             result = lane_acknowledge(producer, lane);
         if (result)
@@ -189,11 +189,13 @@ static int choose_sticky(struct maplog_producer *producer, const struct maplog_r
     return 0;
 }
 
-/* Does one record need nothing but the appender from now on? */
-static bool is_fast(const struct maplog_producer *producer)
+/* Does a record need nothing but the lane from now on? Changed settings end it: refresh(). */
+static bool is_fast(const struct maplog_producer *producer, const struct lane *lane)
 {
-    return producer->partitions == 1 && producer->options.batch_bytes == 0 &&
-           producer->options.acks != MAPLOG_ACKS_DISK;
+    return producer->partitions == 1 && producer->appends > LANE_KEEPER_AFTER &&
+           !producer->lingers && producer->options.acks != MAPLOG_ACKS_DISK &&
+           lane->appender.settings.flush_messages == INT64_MAX &&
+           (lane->limit || lane->appender.settings_generation == producer->generation_seen);
 }
 
 /* Topics and settings as of now; MAPLOG_TOPIC_DELETED. */
@@ -239,10 +241,9 @@ static int produce_any(struct maplog_producer *producer, int32_t partition,
     result = take_lane(producer, partition, &lane);
     if (result)
         return result;
-    if (producer->options.batch_bytes)
-        return lane_gather(producer, lane, record, offset);
-    result = lane_append(producer, lane, record, offset);
-    if (!result && is_fast(producer))
+    result = lane->limit ? lane_gather(producer, lane, record, offset)
+                         : lane_append(producer, lane, record, offset);
+    if (!result && is_fast(producer, lane))
         producer->fast = lane;
     return result;
 }
@@ -265,8 +266,12 @@ int maplog_produce(struct maplog_producer *producer, const struct maplog_record 
         return client_inherited("producer");
     struct lane *lane = producer->fast;
     if (__builtin_expect(lane && load_acquire(producer->generation) == producer->generation_seen,
-                         1))
-        return lane_append(producer, lane, record, offset);
+                         1)) {
+        if (lane->limit)
+            return lane_gather(producer, lane, record, offset);
+        return appender_append_record(&lane->appender, record, keeper_now_ms(producer->directory),
+                                      offset);
+    }
     return produce_locked(producer, -1, record, offset);
 }
 
@@ -302,7 +307,7 @@ static int flush_all(struct maplog_producer *producer)
     int first = 0;
     /* All are published before the first wait, so that they share the time on disk. */
     for (int32_t i = 0; i < producer->partitions; i++) {
-        int result = producer->lanes[i] ? lane_publish(producer, producer->lanes[i]) : 0;
+        int result = producer->lanes[i] ? lane_publish(producer->lanes[i]) : 0;
         first = first ? first : result;
     }
     for (int32_t i = 0; !first && i < producer->partitions; i++)

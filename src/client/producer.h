@@ -13,19 +13,22 @@
 #include "log/appender.h"
 #include "log/keeper.h"
 
+/* Appends of one producer that make the helper thread worth its price. */
+#define LANE_KEEPER_AFTER 256
+
 /* One partition. */
 struct lane {
     struct appender appender;
     struct partition *partition; /* the directory's */
     struct builder builder;      /* open batch */
-    size_t limit;                /* largest batch: batch_bytes, max.message.bytes */
+    size_t limit;                /* largest batch: batch_bytes, max.message.bytes; 0: no batches */
     int64_t due_ms;              /* when the open batch goes by itself; 0: it does not linger */
     int64_t end;                 /* behind the last record that was published here; 0: none */
 };
 
 struct maplog_producer {
     struct directory *directory;
-    struct lane *fast;            /* set while a record needs nothing but the appender */
+    struct lane *fast;            /* set while a record needs nothing but this lane */
     _Atomic uint64_t *generation; /* of the directory's settings */
     uint64_t generation_seen;
     struct maplog *log; /* a reference */
@@ -60,7 +63,7 @@ int lane_append(struct maplog_producer *producer, struct lane *lane,
 int lane_gather(struct maplog_producer *producer, struct lane *lane,
                 const struct maplog_record *record, int64_t *offset);
 /* Publishes the open batch; after an error it is still open. */
-int lane_publish(struct maplog_producer *producer, struct lane *lane);
+int lane_publish(struct lane *lane);
 /* Waits until what was published is durable, when acks or the topic ask for it. */
 int lane_acknowledge(const struct maplog_producer *producer, struct lane *lane);
 

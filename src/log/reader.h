@@ -28,5 +28,19 @@ void reader_seek(struct reader *reader, int64_t offset);
  * position named), MAPLOG_TOPIC_DELETED (at the end of what is readable).
  */
 int reader_next(struct reader *reader, struct batch *batch);
+/* The next batch if nothing needs looking for, not yet taken; false: ask reader_next(). */
+static inline bool reader_peek(const struct reader *reader, struct batch *batch)
+{
+    return reader->position < reader->end &&
+           batch_read(reader->segment->log + reader->position, reader->end - reader->position,
+                      batch) == 0 &&
+           batch->base_offset >= reader->offset;
+}
+/* Takes the batch that was peeked at. */
+static inline void reader_take(struct reader *reader, const struct batch *batch)
+{
+    reader->position += batch->size;
+    reader->offset = batch->last_offset + 1;
+}
 /* For bell_wait: what this reader has seen. */
 void reader_watch(const struct reader *reader, struct bell_watch *watch);
