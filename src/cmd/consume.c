@@ -78,7 +78,8 @@ struct consume {
     struct format format;
     struct output *output;
     struct meter meter;
-    int64_t left; /* records still to be printed; -1: no limit */
+    int64_t left;     /* records still to be printed; -1: no limit */
+    bool uncommitted; /* something was printed that the group does not know of */
     int64_t committed_ns;
 };
 
@@ -226,6 +227,7 @@ static int take(struct consume *consume, const struct maplog_message *message)
         if (result)
             return result;
         meter_add(&consume->meter, 1, message->key_size + message->value_size);
+        consume->uncommitted = true;
         if (consume->left > 0)
             consume->left--;
     }
@@ -238,10 +240,12 @@ static int take(struct consume *consume, const struct maplog_message *message)
 static int deliver(struct consume *consume, bool commit)
 {
     int result = output_flush(consume->output);
-    if (result || !commit || !consume->asked->group)
+    if (result || !commit || !consume->asked->group || !consume->uncommitted)
         return result;
+    result = maplog_commit(consume->consumer);
+    consume->uncommitted = result != 0;
     consume->committed_ns = clock_monotonic_ns();
-    return maplog_commit(consume->consumer);
+    return result;
 }
 
 /* Waits for records, at most timeout_ms; looks for signals meanwhile. 0: none came. */

@@ -193,8 +193,7 @@ static int build(struct worker *worker)
                             ? load->how->partition
                             : (int32_t)(worker->chunk.number % (size_t)worker->partitions);
     memset(worker->open, 0, (size_t)worker->partitions * sizeof *worker->open);
-    int result = guard_run(input->text + worker->chunk.begin, input->size - worker->chunk.begin,
-                           input->path, split, worker);
+    int result = guard_run(input->text, input->size, input->path, split, worker);
     if (!result)
         result = inputs_check(input);
     return result ? result : finish_parts(worker);

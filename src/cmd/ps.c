@@ -16,7 +16,8 @@ static const char help[] =
     "in\n"
     "its tables and are not listed.\n\n"
     "  PID, NAME  of the process; * behind the PID: it is stopped (SIGSTOP)\n"
-    "  ROLE       producer, reader; keeper: it also tidies up for all\n"
+    "  ROLE       reader; writer: a producer, or a group's consumer that committed; keeper: it\n"
+    "             also tidies up for all\n"
     "  SINCE      when it attached\n"
     "  HOLDS      the partitions it writes to at present: another producer gets them at once,\n"
     "             unless the process is stopped in the middle of an append (\"inside\")\n\n"
@@ -26,8 +27,8 @@ static const char help[] =
 static const char *role_of(const struct attached_process *process)
 {
     if (process->keeper)
-        return process->producers ? "producer, keeper" : "keeper";
-    return process->producers ? "producer" : "reader";
+        return process->producers ? "writer, keeper" : "keeper";
+    return process->producers ? "writer" : "reader";
 }
 
 static void print_partitions(const struct attached *attached,

@@ -69,7 +69,7 @@ static const char create_help[] =
     "Creates a topic, and the directory when it is missing.\n\n"
     "  --partitions N       how many partitions (1); records without a key fill them evenly\n"
     "  --config NAME=VALUE  a setting under Kafka's name, such as segment.bytes, retention.ms,\n"
-    "                       max.message.bytes; \"maplog topic describe --all\" lists them\n"
+    "                       max.message.bytes; maplog-topic(1) lists them\n"
     "  --data DIR           the log's directory (data)\n";
 
 static int create(maplog *log, struct asked *asked)
