@@ -13,6 +13,7 @@
 #define LOCK_FILE "maplog.lock"
 #define CONTROL_FILE "maplog.control"
 #define BELL_FILE "maplog.bell"
+#define ATTACH_BELL_BYTES (LIMIT_PARTITIONS * sizeof(struct bell_word))
 
 /* Fills directory->view and loads the catalog; directory->fd and kind are set. */
 int attach_begin(struct directory *directory, int timeout_ms);
@@ -21,3 +22,11 @@ void attach_end(struct directory *directory);
 /* Allocates the control slots so that they may be touched (a store into a hole of a full disk would
  * kill). The caller holds LOCK_CATALOG or LOCK_SETUP. */
 int attach_allocate_slots(struct directory *directory, const uint32_t *slots, int32_t count);
+
+/* attach_recover.c, for attach.c */
+
+/* Nobody else is attached: makes the mapped control area good. */
+int attach_prepare(struct directory *directory);
+/* A control area in private memory, filled by scanning: for a directory that nobody vouches for
+ * and that we may not write to. It shows the log as it is now. */
+int attach_recover_privately(struct directory *directory);

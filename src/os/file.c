@@ -248,6 +248,11 @@ int file_truncate(int fd, const char *path, uint64_t size)
                   : 0;
 }
 
+int file_touch(int fd, const char *path)
+{
+    return futimens(fd, NULL) != 0 ? error_errno(errno, "cannot set the times of %s", path) : 0;
+}
+
 int file_sync(int fd, const char *path)
 {
     int errnum = TRY(FAULT_SYNC, fsync(fd));
@@ -264,9 +269,10 @@ static int identify(int directory, const char *path, const char *shown, int flag
                     struct file_identity *identity)
 {
     struct statx status;
-    if (statx(directory, path, flags, STATX_BASIC_STATS | STATX_MNT_ID | STATX_MNT_ID_UNIQUE,
-              &status) != 0)
+    if (statx(directory, path, flags,
+              STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &status) != 0)
         return error_errno(errno, "cannot look at %s", shown);
+    bool has_birth = (status.stx_mask & STATX_BTIME) != 0;
     bool has_mount = (status.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE)) != 0;
     *identity = (struct file_identity){
         .device = makedev(status.stx_dev_major, status.stx_dev_minor),
@@ -274,6 +280,11 @@ static int identify(int directory, const char *path, const char *shown, int flag
         .mount = has_mount ? status.stx_mnt_id : 0,
         .size = status.stx_size,
         .modified_ms = (int64_t)status.stx_mtime.tv_sec * 1000 + status.stx_mtime.tv_nsec / 1000000,
+        .born_ns = has_birth
+                       ? (uint64_t)status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec
+                       : 0,
+        .backdated = status.stx_mtime.tv_sec != status.stx_ctime.tv_sec ||
+                     status.stx_mtime.tv_nsec != status.stx_ctime.tv_nsec,
         .is_directory = S_ISDIR(status.stx_mode),
         .is_regular = S_ISREG(status.stx_mode),
     };

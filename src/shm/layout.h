@@ -36,7 +36,7 @@ struct control_header {
     uint32_t writers;   /* enum writer_kind */
     uint32_t reserved;
     uint8_t boot_id[PROCESS_BOOT_ID_SIZE]; /* where and what this file was when it was trusted */
-    uint64_t device, inode, mount;
+    uint64_t device, inode, mount, born;
     _Atomic uint64_t session; /* +1 at each (re)initialisation; odd while it is under way */
 
     /* Read at each append: rarely written. +1 at each change of topics or settings. */
