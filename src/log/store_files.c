@@ -46,8 +46,10 @@ static int map_index(const struct segment *segment, const char *suffix, int flag
 {
     int fd;
     int result = open_part(segment->partition, segment->base, suffix, flags, &fd);
-    if (result == MAPLOG_NOT_FOUND && !segment->writable)
+    if (result == MAPLOG_NOT_FOUND && !segment->writable) {
+        *part = (struct mapped_part){0};
         return 0;
+    }
     if (result)
         return result;
     struct file_identity file;
