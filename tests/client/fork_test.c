@@ -227,9 +227,9 @@ static void a_living_child_does_not_keep_its_dead_parent_alive(void **state)
         must(maplog_produce(producer, &record, NULL) == 0);
         if (fork() == 0) {
             char word;
+            must(write(up[1], "", 1) == 1);     /* it is out of fork() */
             _exit(read(down[0], &word, 1) < 0); /* lives on until the test is over */
         }
-        must(write(up[1], "", 1) == 1);
         pause();
         _exit(1);
     }
