@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "log/trust.h"
+#include "os/fault.h"
 #include "os/lock.h"
 #include "os/map.h"
 #include "os/process.h"
@@ -258,6 +259,7 @@ static void trim_partition(struct partition *partition)
     if (end.rolls == 0 || load_relaxed(&control->allocated[parity]) == end.position)
         return;
     store_relaxed(&control->allocated[parity], end.position);
+    fault_point("trim-begun");
     struct segment_sizes exact = {end.position, load_relaxed(&control->index_bytes[parity]),
                                   load_relaxed(&control->timeindex_bytes[parity])};
     partition->store->seal(partition, end.base, &exact);

@@ -10,6 +10,7 @@
 #include "log/recover.h"
 #include "log/trust.h"
 #include "log/unfinished.h"
+#include "os/fault.h"
 #include "os/map.h"
 
 /* Nobody else is attached: whatever processes left in a slot that is kept is void. */
@@ -152,6 +153,7 @@ int attach_prepare(struct directory *directory)
     control_format(control, writers_here(directory));
     swap_full(&control->header.session, 1); /* from here on only a whole recovery makes it good */
     trust_store(&now, &control->header);
+    fault_point("prepare-begun");
     store_relaxed(&control->header.partition_limit, partitions);
     store_relaxed(&control->header.attachments, attachments);
     store_relaxed(&control->header.settings_generation, generation + 1);
@@ -174,6 +176,7 @@ int attach_prepare(struct directory *directory)
     free_checkpoints(&checkpoints);
     if (!result)
         result = file_list(directory->fd, ".", remove_deleted, directory);
+    fault_point("prepare-done");
     return result ? result : make_trusted(directory);
 }
 

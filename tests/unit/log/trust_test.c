@@ -1,4 +1,5 @@
-/* trust_test.c - which control files are believed, and which partitions fit what is said of them. */
+/* trust_test.c - which control files are believed, and which partitions fit what is said of them.
+ */
 #include "log_fixture.h"
 
 #include "log/attach.h"
@@ -26,7 +27,7 @@ static void a_control_file_is_believed_where_it_was_made(void **state)
     assert_true(trust_header(header(), &now));
     assert_true(now.born != 0);
     /* Everything about it counts. */
-    uint8_t *words[] = {now.boot_id, now.boot_id + 15, (uint8_t *)&now.device,
+    uint8_t *words[] = {now.boot_id,           now.boot_id + 15,      (uint8_t *)&now.device,
                         (uint8_t *)&now.inode, (uint8_t *)&now.mount, (uint8_t *)&now.born + 7};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         *words[i] ^= 1;
