@@ -111,7 +111,7 @@ $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
 	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS)
+	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS)
 
 $(OUT)/bench/lines: $(OUT)/src/cmd/line_methods.o
 
