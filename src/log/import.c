@@ -33,6 +33,7 @@ struct import {
     char topic[LIMIT_TOPIC_NAME + 1];
     size_t first, last; /* its partitions: names[first, last) */
     struct uuid id;
+    char failure[ERROR_TEXT_SIZE]; /* why it could not be placed; "": it could */
 };
 
 static void open_source(const struct import *import, const char *name, struct partition *source)
@@ -272,6 +273,7 @@ static int place(void *context, const struct catalog_topic *topic)
         if (!result)
             recover_publish(partition, &found);
     }
+    snprintf(import->failure, sizeof import->failure, "%s", result ? error_text() : "");
     return result;
 }
 
@@ -309,8 +311,11 @@ static int import_topic(struct import *import)
         .context = import,
         .place = place,
         .unplace = unplace};
+    import->failure[0] = 0;
     if (!result)
         result = directory_place_topic(import->directory, &placing);
+    if (result && import->failure[0])
+        error_set(result, "%s", import->failure);
     for (size_t i = import->first; result && i < import->last; i++) {
         char copy[NAMES_ASIDE_SIZE];
         names_aside(copy, import->topic, number_of(import->names.items[i]), &import->id,

@@ -69,11 +69,27 @@ uint32_t indexer_build(struct indexer *indexer, const uint8_t *log, uint64_t siz
     return position;
 }
 
+/* One time entry of zeros is a tail without entries, but for an index that has no more than that:
+ * of a segment whose first record is from 1970, and no later one is younger. */
+static bool is_one_zero_entry(const struct indexer_parts *parts)
+{
+    static const uint8_t zeros[TIMEINDEX_ENTRY_BYTES];
+    return parts->timeindex_bytes == sizeof zeros &&
+           memcmp(parts->timeindex, zeros, sizeof zeros) == 0;
+}
+
+bool indexer_whole(const struct indexer_parts *parts)
+{
+    return index_valid_bytes(parts->index, parts->index_bytes) == parts->index_bytes &&
+           (timeindex_valid_bytes(parts->timeindex, parts->timeindex_bytes) ==
+                parts->timeindex_bytes ||
+            is_one_zero_entry(parts));
+}
+
 bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t base,
                    const struct indexer_parts *parts, bool ended)
 {
-    if (index_valid_bytes(parts->index, parts->index_bytes) != parts->index_bytes ||
-        timeindex_valid_bytes(parts->timeindex, parts->timeindex_bytes) != parts->timeindex_bytes)
+    if (!indexer_whole(parts))
         return false;
     struct indexer indexer;
     indexer_init(&indexer, interval);

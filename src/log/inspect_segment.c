@@ -167,7 +167,9 @@ static int end_indexes(struct walk *walk)
         result = tell(walk, SEGMENT_TIMEINDEX_SUFFIX, -1, true,
                       "it is built again by the next recovery; until then look-ups are slower",
                       "the file is missing");
-    if (!result && !view->active && view->has_timeindex && !walk->log_is_damaged &&
+    struct segment_sizes room = segment_allocation(view->log_bytes);
+    bool full = view->timeindex_bytes + TIMEINDEX_ENTRY_BYTES > room.timeindex;
+    if (!result && !view->active && view->has_timeindex && !walk->log_is_damaged && !full &&
         walk->max_timestamp > walk->indexed_timestamp)
         result = tell(walk, SEGMENT_TIMEINDEX_SUFFIX, -1, false, ADVICE_INDEX,
                       "the largest timestamp of the segment, %" PRId64 ", has no entry",

@@ -368,9 +368,12 @@ static int clean_segment(struct scan *scan, const struct segment *segment,
     struct progress *now = &scan->now;
     int64_t timestamp = -1;
     uint32_t relative = 0, timestamp_relative = 0;
+    const struct indexer_parts parts = {.index = segment->index,
+                                        .index_bytes = sizes->index,
+                                        .timeindex = segment->timeindex,
+                                        .timeindex_bytes = sizes->timeindex};
     if ((sizes->index && !segment->index) || (sizes->timeindex && !segment->timeindex) ||
-        index_valid_bytes(segment->index, sizes->index) != sizes->index ||
-        timeindex_valid_bytes(segment->timeindex, sizes->timeindex) != sizes->timeindex)
+        !indexer_whole(&parts))
         return misfit(scan->partition, segment->base, "has a damaged index");
     index_last(segment->index, sizes->index, &relative, &now->position);
     if (timeindex_last(segment->timeindex, sizes->timeindex, &timestamp, &timestamp_relative)) {

@@ -225,6 +225,13 @@ void roll_index(struct appender *appender, uint32_t position, uint32_t last_rela
  * merely to be allocated again. */
 static int seal(struct appender *appender)
 {
+    const struct control_partition *control = appender->partition->control;
+    struct segment_sizes room =
+        segment_allocation(load_relaxed(&control->allocated[appender->parity]));
+    /* After a detach or a recovery the files have their exact sizes: no room yet. */
+    int result = appender->partition->store->allocate(appender->segment, &room);
+    if (result)
+        return result;
     struct indexer_parts parts = index_parts(appender);
     indexer_end(&appender->indexer, &parts);
     publish_parts(appender, &parts);
