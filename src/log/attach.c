@@ -214,6 +214,7 @@ static int join_read_only(struct directory *directory, int timeout_ms, bool *joi
         return error_prefix(result, "%s: another process is attaching or detaching",
                             directory->path);
     if (lock_try(view->lock_fd, LOCK_FILE, LOCK_ATTACHED, false) == 0) {
+        fault_point("read-deciding");
         *joined = map_trusted(directory);
         if (!*joined)
             lock_release(view->lock_fd, LOCK_ATTACHED);
