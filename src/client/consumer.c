@@ -12,6 +12,9 @@
 #define IDLE_SLICE_NS (1000 * 1000000ll)
 /* A busy one after so many batches. */
 #define CLAIM_EVERY 4096
+/* A partition gives so many batches, or so many times 4 KiB, before the next one's turn. */
+#define TURN_SHORTEST 64
+#define TURN_BYTES_SHIFT 12
 
 static int check_options(const struct maplog_consumer_options *options)
 {
@@ -41,11 +44,10 @@ static int add_partitions(struct maplog_consumer *consumer,
     }
     for (size_t i = 0; i < options->partition_count; i++) {
         int32_t number = options->partitions[i];
-        struct source *twice;
         if (number < 0 || number >= consumer->partitions)
             return error_set(MAPLOG_NOT_FOUND, "topic %s has %d partitions, no number %d",
                              consumer->topic, (int)consumer->partitions, (int)number);
-        if (sources_find(consumer, number, &twice) == 0)
+        if (consumer->by_number[number])
             return error_set(MAPLOG_INVALID, "partition %d is listed twice", (int)number);
         int result = sources_add(consumer, number, false);
         if (result < 0)
@@ -71,7 +73,9 @@ static int consumer_fill(struct maplog_consumer *consumer, const char *topic,
         return result;
     memcpy(consumer->topic, topic, strlen(topic) + 1);
     memcpy(consumer->id, found.id, sizeof consumer->id);
-    consumer->partitions = found.partitions;
+    result = sources_know(consumer, found.partitions);
+    if (result)
+        return result;
     consumer->at_end = options->at_end != 0;
     consumer->check_crcs = options->check_crcs != 0;
     if (options->group) {
@@ -122,6 +126,7 @@ void maplog_consumer_close(struct maplog_consumer *consumer)
     for (size_t i = 0; i < consumer->count; i++)
         sources_remove(consumer, consumer->sources[i]);
     free(consumer->sources);
+    free(consumer->by_number);
     free(consumer->watches);
     free(consumer->group);
     unpacked_drop(consumer->unpacked);
@@ -203,6 +208,24 @@ static int take_batch(struct maplog_consumer *consumer, struct source *source)
     return result ? result : 1;
 }
 
+/* The next source is asked first from now on. */
+static void end_turn(struct maplog_consumer *consumer)
+{
+    consumer->turn = consumer->turn + 1 < consumer->count ? consumer->turn + 1 : 0;
+    /* So long that looking at all the others, in vain, costs less than the batches did. */
+    consumer->patience = TURN_SHORTEST + (uint32_t)consumer->count;
+}
+
+/* A batch was taken from the source whose turn it is. */
+static inline void spend_turn(struct maplog_consumer *consumer, uint32_t bytes)
+{
+    uint32_t cost = 1 + (bytes >> TURN_BYTES_SHIFT);
+    if (__builtin_expect(consumer->patience <= cost, 0))
+        end_turn(consumer);
+    else
+        consumer->patience -= cost;
+}
+
 /* Next batch of any source, in turns: 1, 0 when all are at their ends, or an error. */
 static int next_batch(struct maplog_consumer *consumer)
 {
@@ -213,9 +236,12 @@ static int next_batch(struct maplog_consumer *consumer)
             return result;
     }
     for (size_t i = 0; i < consumer->count; i++) {
-        size_t at = consumer->turn;
-        consumer->turn = at + 1 < consumer->count ? at + 1 : 0;
-        int result = take_batch(consumer, consumer->sources[at]);
+        int result = take_batch(consumer, consumer->sources[consumer->turn]);
+        if (result == 1) {
+            spend_turn(consumer, consumer->batch.size);
+            return 1;
+        }
+        end_turn(consumer);
         if (result == MAPLOG_TOPIC_DELETED)
             deleted = true; /* told when all that is readable was read */
         else if (result != 0)
@@ -358,8 +384,7 @@ static __attribute__((noinline)) int quick_record(struct maplog_consumer *consum
 static __attribute__((noinline)) int quick_batch(struct maplog_consumer *consumer,
                                                  struct maplog_message *message, int timeout_ms)
 {
-    size_t turn = consumer->turn;
-    struct source *source = consumer->sources[turn];
+    struct source *source = consumer->sources[consumer->turn];
     struct batch batch;
     if (consumer->check_crcs || consumer->batches % CLAIM_EVERY == 0 ||
         !reader_peek(&source->reader, &batch) || batch.records != 1 ||
@@ -372,7 +397,7 @@ static __attribute__((noinline)) int quick_batch(struct maplog_consumer *consume
         return consume_any(consumer, message, timeout_ms);
     reader_take(&source->reader, &batch);
     consumer->batches++;
-    consumer->turn = turn + 1 < consumer->count ? turn + 1 : 0;
+    spend_turn(consumer, batch.size);
     give_value(message, value, size);
     message->offset = batch.base_offset;
     message->timestamp_type = (batch.attributes & ATTRIBUTE_LOG_APPEND_TIME) != 0;

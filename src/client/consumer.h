@@ -40,7 +40,9 @@ struct maplog_consumer {
     struct unpacked *unpacked;
     struct source **sources;
     size_t count;
-    size_t turn;                  /* source that is asked first */
+    size_t turn;                  /* source that is asked next */
+    uint32_t patience;            /* how much it may still give before the next one is asked */
+    struct source **by_number;    /* of each partition of the topic; NULL: not ours */
     struct bell_watch *watches;   /* one a source */
     _Atomic uint64_t *generation; /* of the directory's settings */
     uint64_t generation_seen;
@@ -62,6 +64,8 @@ struct maplog_consumer {
  * the consumer, so none of its records is passed over. */
 int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh);
 void sources_remove(struct maplog_consumer *consumer, struct source *source);
+/* Makes room for so many partitions of the topic; never fewer than before. */
+int sources_know(struct maplog_consumer *consumer, int32_t partitions);
 /* Takes partitions that are new, or that no consumer of the group has any more. 1 when there are
  * more sources now, else 0. */
 int sources_refresh(struct maplog_consumer *consumer);

@@ -64,6 +64,7 @@ int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh)
         return result == MAPLOG_GROUP_BUSY ? 0 : result;
     }
     consumer->sources[consumer->count++] = made;
+    consumer->by_number[partition] = made;
     return 1;
 }
 
@@ -78,14 +79,11 @@ void sources_remove(struct maplog_consumer *consumer, struct source *source)
 
 int sources_find(const struct maplog_consumer *consumer, int32_t partition, struct source **source)
 {
-    for (size_t i = 0; i < consumer->count; i++) {
-        if (consumer->sources[i]->number == partition) {
-            *source = consumer->sources[i];
-            return 0;
-        }
-    }
-    return error_set(MAPLOG_NOT_FOUND, "this consumer does not read partition %d of %s",
-                     (int)partition, consumer->topic);
+    if (partition < 0 || partition >= consumer->partitions || !consumer->by_number[partition])
+        return error_set(MAPLOG_NOT_FOUND, "this consumer does not read partition %d of %s",
+                         (int)partition, consumer->topic);
+    *source = consumer->by_number[partition];
+    return 0;
 }
 
 void sources_seek(struct maplog_consumer *consumer, struct source *source, int64_t offset)
@@ -108,15 +106,25 @@ int sources_claim_free(struct maplog_consumer *consumer)
 {
     int more = 0;
     for (int32_t i = 0; i < consumer->partitions; i++) {
-        bool ours = false;
-        for (size_t j = 0; !ours && j < consumer->count; j++)
-            ours = consumer->sources[j]->number == i;
-        int result = ours ? 0 : sources_add(consumer, i, false);
+        int result = consumer->by_number[i] ? 0 : sources_add(consumer, i, false);
         if (result < 0)
             return result;
         more |= result;
     }
     return more;
+}
+
+int sources_know(struct maplog_consumer *consumer, int32_t partitions)
+{
+    size_t old = (size_t)consumer->partitions;
+    size_t count = (size_t)partitions;
+    struct source **by_number = realloc(consumer->by_number, count * sizeof(struct source *));
+    if (!by_number)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for %zu partitions", count);
+    memset(by_number + old, 0, (count - old) * sizeof(struct source *));
+    consumer->by_number = by_number;
+    consumer->partitions = partitions;
+    return 0;
 }
 
 int sources_refresh(struct maplog_consumer *consumer)
@@ -133,12 +141,17 @@ int sources_refresh(struct maplog_consumer *consumer)
         return 0;
     }
     int more = 0;
-    for (int32_t i = consumer->partitions; consumer->all && i < found.partitions; i++) {
+    int32_t known = consumer->partitions;
+    if (found.partitions > known) {
+        result = sources_know(consumer, found.partitions);
+        if (result)
+            return result;
+    }
+    for (int32_t i = known; consumer->all && i < found.partitions; i++) {
         result = sources_add(consumer, i, true);
         if (result < 0)
             return result;
         more |= result;
-        consumer->partitions = i + 1;
     }
     consumer->generation_seen = generation;
     return more;
