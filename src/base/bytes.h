@@ -63,7 +63,8 @@ struct bytes {
 static inline struct bytes bytes_over(const void *data, size_t length)
 {
     const uint8_t *first = data;
-    return (struct bytes){.at = first, .end = first + length, .failed = false};
+    /* NULL with length 0 is fine; compilers see that both ways are one. */
+    return (struct bytes){.at = first, .end = length ? first + length : first, .failed = false};
 }
 
 static inline size_t bytes_left(const struct bytes *in)

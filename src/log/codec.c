@@ -171,7 +171,7 @@ static int snappy_unpack_block(const uint8_t *from, size_t size, struct codec_bu
     /* Snappy does not shrink more than about 21 to 1: a larger claim asks for memory only. */
     if (unfolded / 64 > size)
         return corrupt("snappy", "a block is too short for its size");
-    while (buffer->capacity - buffer->size < unfolded) {
+    while (!buffer->bytes || buffer->capacity - buffer->size < unfolded) {
         int result = grow(buffer);
         if (result)
             return result;
