@@ -363,9 +363,9 @@ static void no_wake_up_is_lost_in_many_turns(void **state)
 }
 
 #define BOTH(name)                                                                                 \
-    {#name " (lease)", name, setup_lease, teardown, NULL},                                         \
+    {#name "_lease", name, setup_lease, teardown, NULL},                                           \
     {                                                                                              \
-#name " (mutex)", name, setup_mutex, teardown, NULL                                        \
+#name "_mutex", name, setup_mutex, teardown, NULL                                          \
     }
 
 int main(void)

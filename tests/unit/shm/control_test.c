@@ -166,12 +166,13 @@ static int attach_fork_and_die(void *context, struct child_ends ends)
 {
     struct control_view view;
     control_area_attach(context, "parent", &view);
+    uint32_t slot = view.process;
     pid_t grandchild = fork();
     if (grandchild == 0) {
+        child_say(ends, (char)slot);
         child_wait(ends); /* outlives its parent */
         _exit(0);
     }
-    child_say(ends, (char)view.process);
     pause();
     return 0;
 }

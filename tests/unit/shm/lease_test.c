@@ -499,9 +499,9 @@ static void a_seat_used_again_does_not_inherit_the_lease(void **state)
 }
 
 #define BOTH(name)                                                                                 \
-    {#name " (lease)", name, setup_lease, teardown, NULL},                                         \
+    {#name "_lease", name, setup_lease, teardown, NULL},                                           \
     {                                                                                              \
-#name " (mutex)", name, setup_mutex, teardown, NULL                                        \
+#name "_mutex", name, setup_mutex, teardown, NULL                                          \
     }
 #define LEASE(name) cmocka_unit_test_setup_teardown(name, setup_lease, teardown)
 
