@@ -21,6 +21,7 @@ static void write_text(const char *path, size_t bytes)
         perror(path);
         exit(1);
     }
+    setvbuf(file, NULL, _IOFBF, 1u << 20); /* written in large pieces, as cp does */
     while (written < bytes) {
         size_t length = 0;
         state = state * 1664525u + 1013904223u;

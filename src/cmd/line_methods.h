@@ -21,7 +21,8 @@ struct line_method {
 
 /* The way with this number, from 0; NULL behind the last. The last one is lines_find. */
 const struct line_method *line_method(size_t i);
-/* Seconds that reading every byte of the file takes, without looking for lines: the roof. */
+/* Seconds that reading every byte of the file takes at best, without looking for lines: the roof.
+ */
 int line_roof(const char *path, double *seconds);
 /* Median seconds of `runs` (at most 16) runs; *sum is what was found. */
 int line_measure(const struct line_method *method, const char *path, unsigned runs, double *seconds,
