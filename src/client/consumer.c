@@ -109,6 +109,7 @@ int maplog_consumer_open(struct maplog *log, const char *topic,
         return error_set(MAPLOG_NO_MEMORY, "no memory for a consumer");
     made->log = client_keep(log);
     made->directory = log->directory;
+    made->claim_fd = -1;
     result = consumer_fill(made, topic, &all);
     if (result) {
         maplog_consumer_close(made);
@@ -124,9 +125,12 @@ void maplog_consumer_close(struct maplog_consumer *consumer)
         return;
     notifier_end(consumer->notifier);
     for (size_t i = 0; i < consumer->count; i++)
-        sources_remove(consumer, consumer->sources[i]);
+        sources_free(consumer->sources[i]);
     free(consumer->sources);
     free(consumer->by_number);
+    /* A forked child's descriptor is closed already, and the number may be another file's. */
+    if (!directory_forked(consumer->directory))
+        progress_unclaim(consumer->claim_fd);
     free(consumer->watches);
     free(consumer->group);
     unpacked_drop(consumer->unpacked);

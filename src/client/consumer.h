@@ -18,7 +18,6 @@ struct source {
     int64_t position;            /* offset of the record to be handed out next */
     int64_t committed;           /* position in the group's progress; -1: none */
     int32_t number;
-    int claim_fd;    /* proof of the claim in a group; -1: none */
     bool from_begin; /* nothing was read yet, and the start may move: follow it */
 };
 
@@ -54,7 +53,8 @@ struct maplog_consumer {
     bool at_end;
     bool check_crcs;
     bool deleted;
-    char *group; /* NULL: none */
+    char *group;  /* NULL: none */
+    int claim_fd; /* proof of its claims; -1: none */
     char topic[LIMIT_TOPIC_NAME + 1];
     char id[MAPLOG_TOPIC_ID_SIZE];
 };
@@ -63,7 +63,7 @@ struct maplog_consumer {
 /* Adds the partition; 1, or 0 when another consumer of the group has it. fresh: it was made after
  * the consumer, so none of its records is passed over. */
 int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh);
-void sources_remove(struct maplog_consumer *consumer, struct source *source);
+void sources_free(struct source *source);
 /* Makes room for so many partitions of the topic; never fewer than before. */
 int sources_know(struct maplog_consumer *consumer, int32_t partitions);
 /* Takes partitions that are new, or that no consumer of the group has any more. 1 when there are

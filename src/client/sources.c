@@ -52,15 +52,14 @@ int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh)
         return error_set(MAPLOG_NO_MEMORY, "no memory for partition %d", (int)partition);
     made->partition = opened;
     made->number = partition;
-    made->claim_fd = -1;
     reader_init(&made->reader, opened, 0);
     if (consumer->group)
         result = progress_claim(consumer->directory, consumer->group, consumer->topic, partition,
-                                &made->claim_fd);
+                                &consumer->claim_fd);
     if (!result)
         result = begin(consumer, made, fresh);
     if (result) {
-        sources_remove(consumer, made);
+        sources_free(made);
         return result == MAPLOG_GROUP_BUSY ? 0 : result;
     }
     consumer->sources[consumer->count++] = made;
@@ -68,12 +67,9 @@ int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh)
     return 1;
 }
 
-void sources_remove(struct maplog_consumer *consumer, struct source *source)
+void sources_free(struct source *source)
 {
     reader_close(&source->reader);
-    /* A forked child's descriptor is closed already, and the number may be another file's. */
-    if (source->claim_fd >= 0 && !directory_forked(consumer->directory))
-        progress_unclaim(source->claim_fd);
     free(source);
 }
 

@@ -29,8 +29,9 @@ int progress_list(struct progress *progress, const char *group,
                                int32_t partition, int64_t offset),
                   void *context);
 
-/* A claim of (group, topic, partition), proven by a byte lock of a descriptor of its own: it falls
- * with the process. MAPLOG_GROUP_BUSY. */
+/* Claims (group, topic, partition), proven by a byte lock: it falls with the process, and with
+ * progress_unclaim(). *claim_fd carries all claims of one holder: -1 before the first; claiming
+ * again what it has is fine. MAPLOG_GROUP_BUSY when another holder has it. */
 int progress_claim(struct directory *directory, const char *group, const char *topic,
                    int32_t partition, int *claim_fd);
-void progress_unclaim(int claim_fd);
+void progress_unclaim(int claim_fd); /* all of them; accepts -1 */

@@ -28,14 +28,10 @@ static uint64_t claim_byte(const struct directory *directory, const char *group,
     return directory->view.lock_base + LOCK_CLAIMS + hash;
 }
 
-int progress_claim(struct directory *directory, const char *group, const char *topic,
-                   int32_t partition, int *claim_fd)
+static int open_claims(const struct directory *directory, int *claim_fd)
 {
-    if (directory->fd < 0)
-        return error_set(MAPLOG_UNSUPPORTED, "an anonymous log keeps no progress of groups");
-    uint64_t byte = claim_byte(directory, group, topic, partition);
     int fd;
-    /* A forked child must not keep the claim alive. */
+    /* A forked child must not keep the claims alive. */
     process_fork_hold();
     int result = file_reopen(directory->view.lock_fd, O_RDWR, &fd);
     if (!result) {
@@ -44,18 +40,25 @@ int progress_claim(struct directory *directory, const char *group, const char *t
             file_close(fd);
     }
     process_fork_release();
+    if (!result)
+        *claim_fd = fd;
+    return result;
+}
+
+int progress_claim(struct directory *directory, const char *group, const char *topic,
+                   int32_t partition, int *claim_fd)
+{
+    if (directory->fd < 0)
+        return error_set(MAPLOG_UNSUPPORTED, "an anonymous log keeps no progress of groups");
+    int result = *claim_fd < 0 ? open_claims(directory, claim_fd) : 0;
     if (result)
         return result;
-    result = lock_try(fd, directory->path, byte, true);
-    if (result) {
-        progress_unclaim(fd);
-        return result == MAPLOG_BUSY
-                   ? error_set(MAPLOG_GROUP_BUSY, "another consumer of group %s has %s-%d", group,
-                               topic, (int)partition)
-                   : result;
-    }
-    *claim_fd = fd;
-    return 0;
+    uint64_t byte = claim_byte(directory, group, topic, partition);
+    result = lock_try(*claim_fd, directory->path, byte, true);
+    return result == MAPLOG_BUSY
+               ? error_set(MAPLOG_GROUP_BUSY, "another consumer of group %s has %s-%d", group,
+                           topic, (int)partition)
+               : result;
 }
 
 void progress_unclaim(int claim_fd)
