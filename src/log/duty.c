@@ -15,6 +15,7 @@
 #define ROUND_SHORTEST_MS 10  /* with a flush.ms below ROUND_MS */
 #define LOOKS 256             /* partitions looked at closely in one round */
 #define SEALED_FLUSH_MS 30000 /* the kernel writes dirty pages back after that time by itself */
+#define LOCK_CATALOG_MS 1000  /* then the next round tries again */
 #define CHECKPOINT_MS 60000   /* between two checkpoints, as Kafka's broker does */
 
 /* What was seen of a partition at the last close look. */
@@ -250,7 +251,7 @@ static int gather(struct directory *directory, struct checkpoint_offset **points
     return 0;
 }
 
-int duty_store_checkpoints(struct directory *directory)
+static int store_checkpoints(struct directory *directory)
 {
     struct checkpoint_offset *points = NULL, *starts = NULL;
     size_t count = 0, start_count = 0;
@@ -267,6 +268,21 @@ int duty_store_checkpoints(struct directory *directory)
                                           true);
     free(points);
     free(starts);
+    return result;
+}
+
+/* Not while topics change: a topic that is made anew must not find what was noted of a former one
+ * of that name. */
+int duty_store_checkpoints(struct directory *directory)
+{
+    struct control_view *view = &directory->view;
+    pthread_mutex_lock(&directory->changing);
+    int result = lock_wait(view->lock_fd, view->path, LOCK_CATALOG, true, LOCK_CATALOG_MS);
+    if (!result) {
+        result = store_checkpoints(directory);
+        lock_release(view->lock_fd, LOCK_CATALOG);
+    }
+    pthread_mutex_unlock(&directory->changing);
     return result;
 }
 

@@ -21,6 +21,5 @@ void duty_end(struct duty *duty); /* accepts NULL; in a forked child it only fre
 int duty_make(struct directory *directory, struct duty **duty);
 void duty_round(struct duty *duty, int64_t now_ms);
 
-/* Writes both checkpoint files, durably. One caller at a time: the keeper, or the last to detach.
- */
+/* Writes both checkpoint files, durably; not while topics change (LOCK_CATALOG). */
 int duty_store_checkpoints(struct directory *directory);

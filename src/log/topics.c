@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "log/attach.h"
+#include "log/checkpoint.h"
 #include "log/directory.h"
 #include "log/names.h"
 #include "log/unfinished.h"
@@ -181,6 +182,22 @@ static int end_adding(struct directory *directory, struct catalog_topic *topic, 
     return unlock_change(directory, result);
 }
 
+/* Takes what a checkpoint says of a former topic of this name out of it: a log start or recovery
+ * point of that one would cut the new one at its first recovery. */
+static int forget_topic(struct directory *directory, const char *path, const char *topic)
+{
+    struct checkpoint_offset *entries = NULL;
+    size_t count = 0, kept = 0;
+    int result = checkpoint_load_offsets(directory->fd, path, &entries, &count);
+    for (size_t i = 0; !result && i < count; i++)
+        if (strcmp(entries[i].topic, topic) != 0)
+            entries[kept++] = entries[i];
+    if (!result && kept < count)
+        result = checkpoint_store_offsets(directory->fd, path, entries, kept, true);
+    free(entries);
+    return result;
+}
+
 static int add_topic(struct directory *directory, const struct topic_placing *wanted)
 {
     int result = catalog_check_name(wanted->topic);
@@ -189,6 +206,10 @@ static int add_topic(struct directory *directory, const struct topic_placing *wa
     if (result)
         return result;
     result = catalog_check_new(&directory->catalog, wanted->topic);
+    if (!result)
+        result = forget_topic(directory, CHECKPOINT_RECOVERY_POINT, wanted->topic);
+    if (!result)
+        result = forget_topic(directory, CHECKPOINT_LOG_START, wanted->topic);
     if (!result)
         result = catalog_add(&directory->catalog, wanted->topic, wanted->partitions,
                              wanted->configs, &wanted->id);

@@ -5,6 +5,9 @@
 #include <dirent.h>
 #include <pthread.h>
 
+#include "log/durable.h"
+#include "log/duty.h"
+
 static const char *const no_configs[] = {NULL};
 
 static bool exists(struct directory *directory, const char *topic)
@@ -272,6 +275,30 @@ static void a_death_while_deleting_is_made_up_for(void **state)
     }
 }
 
+/* A log start or recovery point of a former topic of that name would hide records of the new one.
+ */
+static void a_topic_made_anew_has_no_checkpoints(void **state)
+{
+    (void)state;
+    log_fill(log_topic("other", NULL, NULL, NULL), 5, 10, 1);
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    log_fill(partition, 10, 10, 1);
+    assert_ok(durable_wait(partition, 10, LONG_NS));
+    assert_ok(partition_delete_records(partition, 8));
+    assert_ok(partition_delete_records(log_partition(log_directory, "other"), 3));
+    assert_ok(duty_store_checkpoints(log_directory));
+    assert_ok(directory_delete_topic(log_directory, "t"));
+    log_fill(log_topic("t", NULL, NULL, NULL), 10, 10, 1);
+    log_directory->view.control->header.boot_id[0] ^= 1; /* a power cut */
+    directory_drop(log_directory);
+    log_directory = log_attach();
+    partition = log_partition(log_directory, "t");
+    assert_int_equal(partition_start(partition), 0);
+    assert_int_equal(log_walk(partition), 10);
+    assert_int_equal(load_relaxed(&partition->control->durable_offset), 0);
+    assert_int_equal(partition_start(log_partition(log_directory, "other")), 3);
+}
+
 static void a_writer_that_is_stopped_holds_up_no_deletion(void **state)
 {
     (void)state;
@@ -314,6 +341,7 @@ int main(void)
         TEST(a_dead_changer_loses_nobody_elses_topic),
         TEST(a_death_while_creating_leaves_nothing_in_the_way),
         TEST(a_death_while_deleting_is_made_up_for),
+        TEST(a_topic_made_anew_has_no_checkpoints),
         TEST(a_writer_that_is_stopped_holds_up_no_deletion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
