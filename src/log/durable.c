@@ -74,8 +74,8 @@ static int sync_segment(struct partition *partition, int64_t base, int64_t end)
     return 0;
 }
 
-/* Syncs the sealed segments that hold something behind the durable offset and end at or below
- * `until`, oldest first. */
+/* Syncs the sealed segments that hold something between the durable offset and `until`, oldest
+ * first. */
 static int sync_sealed(struct partition *partition, const struct partition_end *end, int64_t until)
 {
     struct segment_list list;
@@ -85,19 +85,18 @@ static int sync_sealed(struct partition *partition, const struct partition_end *
     int64_t durable = (int64_t)load_relaxed(&partition->control->durable_offset);
     long first = segment_list_find(&list, durable);
     for (size_t i = first < 0 ? 0 : (size_t)first; !result && i < list.count; i++) {
-        if (list.bases[i] >= end->base)
+        if (list.bases[i] >= end->base || list.bases[i] >= until)
             break;
         bool last = i + 1 == list.count || list.bases[i + 1] > end->base;
         int64_t next = last ? end->base : list.bases[i + 1];
-        if (next > until)
-            break;
         result = sync_segment(partition, list.bases[i], next);
     }
     segment_list_free(&list);
     return result;
 }
 
-/* One flush, by the holder of flusher. */
+/* One flush, by the holder of flusher: of everything, or of sealed segments only when that is
+ * enough for `until`. */
 static int flush(struct partition *partition, int64_t until)
 {
     struct control_partition *control = partition->control;
@@ -176,7 +175,7 @@ int durable_wait(struct partition *partition, int64_t offset, int64_t timeout_ns
             return error_set(MAPLOG_INVALID, "%s ends at offset %" PRId64 ", before %" PRId64,
                              partition->name, end.offset, offset);
         uint32_t seen = load_acquire(&control->flushes);
-        int result = try_flush(partition, INT64_MAX);
+        int result = try_flush(partition, offset);
         if (result == MAPLOG_BUSY) {
             if (timeout_ns >= 0 && deadline < 0)
                 deadline = clock_monotonic_ns() + timeout_ns;

@@ -15,7 +15,7 @@
  * MAPLOG_INVALID for an offset behind the end. timeout_ns < 0: no limit; it bounds the wait for
  * others, not a sync of our own. */
 int durable_wait(struct partition *partition, int64_t offset, int64_t timeout_ns);
-/* Makes the sealed segments durable that end at or below `until`, and leaves the active one alone.
+/* Makes the sealed segments durable that begin below `until`, and leaves the active one alone.
  * Never waits for another flusher: MAPLOG_BUSY. */
 int durable_sealed(struct partition *partition, int64_t until);
 /* Announces that durable acks will be asked for: the partition is not populated ahead any more. */

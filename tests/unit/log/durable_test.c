@@ -72,6 +72,8 @@ static void sealed_segments_are_flushed_without_the_active_one(void **state)
     assert_int_equal(log_segments(partition, bases), 3);
     assert_ok(durable_sealed(partition, bases[1]));
     assert_int_equal(durable_offset(partition), bases[1]);
+    assert_ok(durable_wait(partition, bases[1] + 1, LONG_NS)); /* within a sealed segment */
+    assert_int_equal(durable_offset(partition), bases[2]);
     assert_ok(durable_sealed(partition, INT64_MAX));
     assert_int_equal(durable_offset(partition), bases[2]);
     assert_ok(durable_wait(partition, 8, LONG_NS));
