@@ -81,6 +81,8 @@ int lane_acknowledge(const struct maplog_producer *producer, struct lane *lane)
     } else if (lane->end == 0) {
         return 0;
     }
+    /* While this one sleeps others append: they need not revoke what it gives up. */
+    lease_drop(&lane->appender.lease);
     int result = durable_wait(lane->partition, lane->end, producer->timeout_ns);
     return result
                ? error_prefix(result,
