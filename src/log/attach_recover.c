@@ -24,6 +24,8 @@ static int renew_slot(struct control_partition *control)
     store_relaxed(&control->want, 0);
     store_relaxed(&control->taker_seat, 0);
     store_relaxed(&control->flush_waiters, 0);
+    store_relaxed(&control->flusher_process, 0);
+    store_relaxed(&control->durable_policy, 0); /* whoever asks for it announces it again */
     int result = thread_mutex_init(&control->takers);
     return result ? result : thread_mutex_init(&control->flusher);
 }
