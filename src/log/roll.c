@@ -304,17 +304,19 @@ int roll_make_room(struct appender *appender, size_t size, uint32_t records, int
     bool used = appender->segment && appender->position > 0;
     bool over = used && (end > segment_limit(appender) || now_ms >= appender->roll_at_ms ||
                          (uint64_t)appender->relative + records > INT32_MAX);
+    int result = 0;
     if (!appender->segment || over) {
-        int result = roll_segment(appender, now_ms);
-        if (result)
-            return result;
+        result = roll_segment(appender, now_ms);
         end = size;
     }
-    if (now_ms >= appender->roll_at_ms) { /* nothing in it yet: its time begins now */
+    if (!result && now_ms >= appender->roll_at_ms) { /* nothing in it yet: its time begins now */
         store_relaxed(&appender->partition->control->first_append_ms, (uint64_t)now_ms);
         take_roll_time(appender);
     }
-    return end + APPENDER_SLACK <= appender->limit ? 0 : grow(appender, end + APPENDER_SLACK);
+    if (!result && end + APPENDER_SLACK > appender->limit)
+        result = grow(appender, end + APPENDER_SLACK);
+    /* Names the file system to somebody who attached more than one. */
+    return result ? error_prefix(result, "%s", appender->directory->path) : 0;
 }
 
 int roll_allocate(struct appender *appender, uint64_t bytes, int64_t now_ms)
