@@ -123,20 +123,21 @@ struct later {
     int32_t grow; /* to so many partitions first; 0: no */
 };
 
+/* NULL when all went well. */
 static void *produce_later(void *argument)
 {
     const struct later *later = argument;
-    struct maplog *log = attach_again();
+    struct maplog *log;
     struct maplog_producer *producer;
-    assert_ok(maplog_producer_open(log, later->topic, NULL, &producer));
-    clock_sleep_ns(30 * 1000000);
-    if (later->grow)
-        assert_ok(maplog_topic_grow(log, later->topic, later->grow));
     struct maplog_record record = text_record("late");
-    assert_ok(maplog_produce_to(producer, later->partition, &record, NULL));
-    assert_ok(maplog_producer_close(producer));
+    clock_sleep_ns(30 * 1000000);
+    bool well = maplog_open(fixture_path, NULL, &log) == 0 &&
+                (!later->grow || maplog_topic_grow(log, later->topic, later->grow) == 0) &&
+                maplog_producer_open(log, later->topic, NULL, &producer) == 0 &&
+                maplog_produce_to(producer, later->partition, &record, NULL) == 0 &&
+                maplog_producer_close(producer) == 0;
     maplog_close(log);
-    return NULL;
+    return well ? NULL : argument;
 }
 
 static void await_late(const struct later *later, const struct maplog_consumer_options *options)
@@ -148,7 +149,9 @@ static void await_late(const struct later *later, const struct maplog_consumer_o
     assert_code(1, maplog_consume(consumer, &message, -1));
     assert_value(&message, "late");
     assert_int_equal(message.partition, later->partition);
-    pthread_join(thread, NULL);
+    void *failed;
+    pthread_join(thread, &failed);
+    assert_null(failed);
     maplog_consumer_close(consumer);
 }
 

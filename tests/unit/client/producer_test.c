@@ -291,6 +291,7 @@ static void a_deleted_topic_stays_deleted_for_its_producers(void **state)
     (void)state;
     make_topic("gone", 2, NULL);
     struct maplog_producer *producer = open_producer("gone", NULL);
+    struct maplog_producer *asleep = open_producer("gone", NULL); /* while all that happens */
     struct maplog_record record = text_record("x");
     assert_ok(maplog_produce_to(producer, 0, &record, NULL));
     assert_ok(maplog_topic_delete(fixture_log, "gone"));
@@ -299,7 +300,10 @@ static void a_deleted_topic_stays_deleted_for_its_producers(void **state)
     make_topic("gone", 2, NULL);
     assert_code(MAPLOG_TOPIC_DELETED, maplog_produce_to(producer, 0, &record, NULL));
     assert_code(MAPLOG_TOPIC_DELETED, maplog_produce_to(producer, 1, &record, NULL));
+    assert_code(MAPLOG_TOPIC_DELETED, maplog_produce_to(asleep, 1, &record, NULL));
     assert_int_equal(describe("gone", 0).end_offset, 0);
+    assert_int_equal(describe("gone", 1).end_offset, 0);
+    assert_ok(maplog_producer_close(asleep));
     assert_ok(maplog_producer_close(producer));
 }
 
