@@ -102,8 +102,7 @@ static int open_segment(struct reader *reader, bool *gone)
     int result = active ? 0 : find_base(partition, reader->offset, &base);
     active = active || base == end.base;
     if (!result)
-        result = partition->store->open(partition, base, active ? end.position : 0, false,
-                                        &reader->segment);
+        result = partition->store->open(partition, base, 0, false, &reader->segment);
     if (result == MAPLOG_NOT_FOUND) {
         *gone = true; /* retention was faster: look again */
         return partition_check_live(partition);
@@ -121,6 +120,12 @@ static int open_segment(struct reader *reader, bool *gone)
             return result;
         }
         reader->end = (uint32_t)sizes.log;
+    }
+    if (reader->end > reader->segment->log_bytes) {
+        reader_leave_segment(reader);
+        return error_set(MAPLOG_CORRUPT,
+                         "%s/%s: segment %" PRId64 " is shorter than its published end",
+                         partition->directory->path, partition->name, base);
     }
     if (active && reader->offset == end.offset)
         reader->position = end.position;
@@ -146,6 +151,15 @@ static int next_segment(struct reader *reader)
     return 1;
 }
 
+/* There is more of the segment; if the file grew since it was mapped, it is opened anew. */
+static void extend(struct reader *reader, uint64_t end)
+{
+    if (end <= reader->segment->log_bytes)
+        reader->end = (uint32_t)end;
+    else
+        reader_seek(reader, reader->offset);
+}
+
 /* Everything up to `end` was read: finds more. 1 there is more; 0 at the published end. */
 static int advance(struct reader *reader)
 {
@@ -162,16 +176,13 @@ static int advance(struct reader *reader)
         if (result)
             return result;
         reader->rolls = 0;
-        reader->end = (uint32_t)sizes.log;
+        extend(reader, sizes.log);
         return 1;
     }
     uint32_t end = (uint32_t)(word >> 32);
     if (end > reader->end) {
         reader->word = word;
-        reader->end = end;
-        if (end <= reader->segment->log_bytes)
-            return 1;
-        reader_seek(reader, reader->offset); /* segment.bytes was raised: map more */
+        extend(reader, end);
         return 1;
     }
     if (rolls != reader->rolls)

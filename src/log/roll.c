@@ -218,6 +218,7 @@ void roll_index(struct appender *appender, uint32_t position, uint32_t last_rela
     fault_point("index-begun");
     indexer_put(&appender->indexer, &parts, position, last_relative);
     publish_parts(appender, &parts);
+    fault_point("index-put");
 }
 
 /* Whatever was published of the active segment gets its last time index entry, and the files their

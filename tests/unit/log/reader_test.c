@@ -302,6 +302,48 @@ static void a_segment_that_outgrows_the_mapping_is_mapped_again(void **state)
     reader_close(&reader);
 }
 
+/* The segment grew after it was mapped, and was sealed, and the next one too. */
+static void a_reader_that_lags_maps_what_it_missed(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", "segment.bytes=1000000", NULL, NULL);
+    struct reader reader;
+    reader_init(&reader, partition, 0);
+    for (int64_t begin = 0; begin < 900; begin += 300) {
+        log_fill(partition, 1, 10000, NOW);
+        take(&reader, begin);
+        assert_end(&reader);
+        log_fill(partition, 299, 10000, NOW);
+        for (int64_t offset = begin + 1; offset < begin + 300; offset++)
+            take(&reader, offset);
+    }
+    assert_true(log_segments(partition, NULL) > 8);
+    reader_close(&reader);
+}
+
+/* Someone cut the file of a log that is in use, or wrote nonsense into the commit word. */
+static void an_end_behind_the_file_is_damage(void **state)
+{
+    (void)state;
+    struct partition *partition = make(5);
+    struct partition_end end;
+    partition_end(partition, &end);
+    struct reader reader;
+    struct batch batch;
+    for (int open = 0; open < 2; open++) {
+        reader_init(&reader, partition, 0);
+        if (open)
+            take(&reader, 0);
+        store_relaxed(&partition->control->published[1], PUBLISHED_WORD(1000000, 50));
+        int result;
+        while ((result = reader_next(&reader, &batch)) == 1)
+            ;
+        assert_code(MAPLOG_CORRUPT, result);
+        store_relaxed(&partition->control->published[1], end.word);
+        reader_close(&reader);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_make, log_remove)
 
 int main(void)
@@ -318,6 +360,8 @@ int main(void)
         TEST(gaps_are_passed),
         TEST(a_deleted_topic_ends_after_what_is_mapped),
         TEST(a_segment_that_outgrows_the_mapping_is_mapped_again),
+        TEST(a_reader_that_lags_maps_what_it_missed),
+        TEST(an_end_behind_the_file_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
