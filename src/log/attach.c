@@ -250,8 +250,7 @@ int attach_begin(struct directory *directory, int timeout_ms)
 
 /* ---- leaving --------------------------------------------------------------------------------- */
 
-/* Nobody else is attached: the active segment's files get exactly their published size. */
-static void trim_partition(struct partition *partition)
+void attach_trim(struct partition *partition)
 {
     struct partition_end end;
     partition_end(partition, &end);
@@ -259,11 +258,12 @@ static void trim_partition(struct partition *partition)
     uint32_t parity = end.rolls & 1;
     if (end.rolls == 0 || load_relaxed(&control->allocated[parity]) == end.position)
         return;
-    store_relaxed(&control->allocated[parity], end.position);
     fault_point("trim-begun");
     struct segment_sizes exact = {end.position, load_relaxed(&control->index_bytes[parity]),
                                   load_relaxed(&control->timeindex_bytes[parity])};
+    /* Not cut is no harm: whoever appends next asks the files. */
     partition->store->seal(partition, end.base, &exact);
+    store_relaxed(&control->allocated[parity], end.position);
 }
 
 static void trim_all(struct directory *directory)
@@ -281,7 +281,7 @@ static void trim_all(struct directory *directory)
                 load_relaxed(&control->allocated[rolls & 1]) !=
                     load_relaxed(&control->published[rolls & 1]) >> 32 &&
                 directory_open_slot(directory, topic, p, &partition) == 0)
-                trim_partition(partition);
+                attach_trim(partition);
         }
     }
 }

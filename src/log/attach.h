@@ -23,6 +23,9 @@ void attach_end(struct directory *directory);
  * kill). The caller holds LOCK_CATALOG or LOCK_SETUP. */
 int attach_allocate_slots(struct directory *directory, const uint32_t *slots, int32_t count);
 
+/* Nobody else is attached: the active segment's files get exactly their published size. */
+void attach_trim(struct partition *partition);
+
 /* attach_recover.c, for attach.c */
 
 /* Nobody else is attached: makes the mapped control area good. */

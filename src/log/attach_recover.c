@@ -14,12 +14,12 @@
 #include "os/map.h"
 
 /* Nobody else is attached: whatever processes left in a slot that is kept is void. */
-static int renew_slot(struct control_partition *control)
+static int renew_slot(struct partition *partition)
 {
-    uint32_t parity = load_relaxed(&control->rolls) & 1;
-    /* The files are asked again before anybody stores behind the end. */
-    store_relaxed(&control->allocated[parity],
-                  (uint32_t)(load_relaxed(&control->published[parity]) >> 32));
+    struct control_partition *control = partition->control;
+    /* What a killed writer had allocated ahead goes. The files are asked again before anybody
+     * stores behind the end. */
+    attach_trim(partition);
     store_relaxed(&control->lease, LEASE_REVOKED);
     store_relaxed(&control->want, 0);
     store_relaxed(&control->taker_seat, 0);
@@ -83,7 +83,7 @@ static int prepare_partition(struct directory *directory, const struct catalog_t
         memcmp(control->topic_id, topic->id.bytes, sizeof control->topic_id) == 0 &&
         control->partition == (uint32_t)number && !load_relaxed(&control->flush_failed) &&
         trust_partition(partition))
-        return renew_slot(control);
+        return renew_slot(partition);
     memset(control, 0, sizeof *control);
     result = control_format_partition(directory->view.control, partition->slot, topic->id.bytes,
                                       (uint32_t)number);

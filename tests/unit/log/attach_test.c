@@ -135,6 +135,10 @@ static void a_death_while_leaving_does_no_harm(void **state)
     struct partition *partition = log_partition(log_directory, "t");
     assert_int_equal(log_walk(partition), 40);
     assert_int_equal(load_relaxed(&partition->control->leader_epoch), 0);
+    /* What it left behind the end is gone, though nobody appended since. */
+    struct partition_end end;
+    partition_end(partition, &end);
+    assert_int_equal(look("t-0/00000000000000000000.log").st_size, end.position);
 }
 
 static void one_who_attaches_is_waited_for(void **state)
