@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "log/attach.h"
 #include "os/file.h"
+#include "os/lock.h"
 #include "os/map.h"
 #include "os/process.h"
 #include "shm/order.h"
@@ -66,11 +67,21 @@ static void look_at_leases(struct attached *attached, const uint32_t *table)
     }
 }
 
+/* 1 + the keeper's process slot; 0: there is none (the word outlives a keeper that was killed). */
+static uint64_t keeper_slot(const struct attached *attached)
+{
+    const struct control_view *view = &attached->view;
+    bool held = false;
+    if (lock_is_held(view->lock_fd, view->path, view->lock_base + LOCK_KEEPER, &held) != 0 || !held)
+        return 0;
+    return load_relaxed(&view->control->header.keeper);
+}
+
 static int look(struct attached *attached)
 {
     const struct control *control = attached->view.control;
     uint32_t limit = bounded(&control->header.process_limit, LIMIT_PROCESSES);
-    uint64_t keeper = load_relaxed(&control->header.keeper);
+    uint64_t keeper = keeper_slot(attached);
     uint32_t table[LIMIT_PROCESSES] = {0};
     attached->processes = calloc(limit + 1, sizeof *attached->processes);
     if (!attached->processes)

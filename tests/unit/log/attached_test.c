@@ -5,6 +5,7 @@
 #include "log_fixture.h"
 
 #include "log/attach.h"
+#include "os/lock.h"
 #include "os/process.h"
 #include "shm/order.h"
 
@@ -65,6 +66,23 @@ static void seats_leases_and_appends_belong_to_their_process(void **state)
     lease_leave(&writers[1].appender.lease);
     for (int i = 0; i < 3; i++)
         writer_close(&writers[i]);
+}
+
+static void the_keeper_is_who_holds_its_lock(void **state)
+{
+    (void)state;
+    struct attached attached;
+    uint64_t self = log_directory->view.process + 1;
+    /* Left by one that was killed: its slot is ours now. */
+    store_release(&log_directory->view.control->header.keeper, self);
+    assert_ok(attached_open(log_path, &attached));
+    assert_false(attached.processes[0].keeper);
+    attached_close(&attached);
+    assert_ok(lock_try(log_directory->view.lock_fd, LOCK_FILE, LOCK_KEEPER, true));
+    assert_ok(attached_open(log_path, &attached));
+    assert_true(attached.processes[0].keeper);
+    attached_close(&attached);
+    lock_release(log_directory->view.lock_fd, LOCK_KEEPER);
 }
 
 static void more_partitions_than_are_named_are_counted(void **state)
@@ -157,6 +175,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_attached_process_is_seen, log_make, log_remove),
         cmocka_unit_test_setup_teardown(seats_leases_and_appends_belong_to_their_process, log_make,
                                         log_remove),
+        cmocka_unit_test_setup_teardown(the_keeper_is_who_holds_its_lock, log_make, log_remove),
         cmocka_unit_test_setup_teardown(more_partitions_than_are_named_are_counted, log_make,
                                         log_remove),
         cmocka_unit_test_setup_teardown(a_directory_nobody_is_attached_to, log_make, log_remove),
