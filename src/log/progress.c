@@ -9,6 +9,7 @@
 #include "log/keeper.h"
 #include "log/progress_format.h"
 #include "log/progress_table.h"
+#include "os/fault.h"
 
 #define TIMEOUT_NS (10000 * 1000000ll) /* longest wait for another writer */
 #define REWRITE_BYTES (256u << 10)     /* of one batch of live entries */
@@ -227,9 +228,11 @@ static int rewrite_some(struct shard *shard, struct rewrite *rewrite)
     size_t size;
     struct appended appended;
     result = builder_finish(&rewrite->builder, &batch, &size);
+    fault_point("progress-gathered");
     if (!result)
         result = appender_append_at(&shard->appender, batch, size, shard->table.reader.offset,
                                     &appended);
+    fault_point("progress-appended");
     return result ? result : 1;
 }
 
@@ -249,6 +252,7 @@ static int rewrite(struct shard *shard, int64_t active_base)
          tries += result == MAPLOG_BUSY)
         result = rewrite_some(shard, &rewrite);
     builder_free(&rewrite.builder);
+    fault_point("progress-rewritten");
     return result ? result : partition_delete_records(shard->partition, active_base);
 }
 

@@ -274,6 +274,60 @@ static void killed_while_rewriting_it_loses_nothing(void **state)
     assert_true(partition_start(partition_of("g")) > 0);
 }
 
+/* Commits to ("g", "dies", 0..29) in a child until it kills itself at the point; what it was told.
+ */
+static int64_t die_at(const char *point, unsigned nth, int64_t from)
+{
+    int up[2];
+    assert_int_equal(pipe(up), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct directory *directory;
+        struct progress *mine;
+        if (directory_open(log_path, NULL, &directory) || progress_open(directory, &mine))
+            _exit(1);
+        fault_signal_at(point, nth, SIGKILL);
+        for (int64_t i = from;; i++)
+            if (progress_commit(mine, "g", "dies", (int32_t)(i % 30), i, NULL) ||
+                write(up[1], &i, sizeof i) != sizeof i)
+                _exit(1);
+    }
+    close(up[1]);
+    int64_t told, last = from - 1;
+    while (read(up[0], &told, sizeof told) == sizeof told)
+        last = told;
+    close(up[0]);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    return last;
+}
+
+static void killed_at_each_step_of_a_rewrite_it_loses_nothing(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"progress-gathered", "progress-appended",
+                                         "progress-rewritten"};
+    use_small_segments();
+    int64_t last = 29;
+    for (int64_t i = 0; i < 30; i++)
+        assert_ok(progress_commit(progress, "g", "dies", (int32_t)i, i, NULL));
+    for (unsigned round = 0; round < 15; round++) {
+        int64_t start = partition_start(partition_of("g"));
+        last = die_at(points[round % 3], 1 + round / 3 % 2, last + 1) + 1; /* killed in that one */
+        for (int64_t i = last - 29; i <= last; i++)
+            assert_int_equal(fetch(progress, "g", "dies", (int32_t)(i % 30)), i);
+        assert_true(partition_start(partition_of("g")) >= start);
+        log_walk(partition_of("g"));
+    }
+    assert_int_equal(fetch(progress, "g", "t", 0), 0);
+    /* The next one that lives makes it small again. */
+    for (int i = 0; i < 200; i++)
+        assert_ok(progress_commit(progress, "g", "t", 1, i, NULL));
+    assert_true(log_segments(partition_of("g"), NULL) <= 2);
+}
+
 static void a_deleted_progress_topic_is_made_anew(void **state)
 {
     (void)state;
@@ -298,6 +352,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(much_live_progress_is_not_copied_at_each_roll, make, end),
         cmocka_unit_test_setup_teardown(many_commit_at_once_and_none_goes_back, make, end),
         cmocka_unit_test_setup_teardown(killed_while_rewriting_it_loses_nothing, make, end),
+        cmocka_unit_test_setup_teardown(killed_at_each_step_of_a_rewrite_it_loses_nothing, make,
+                                        end),
         cmocka_unit_test_setup_teardown(a_deleted_progress_topic_is_made_anew, make, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
