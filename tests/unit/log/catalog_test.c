@@ -134,6 +134,10 @@ static void no_slot_is_used_twice(void **state)
     assert_int_equal(partition, 2);
     assert_null(catalog_slot(&catalog, 7, &partition));
     assert_int_equal(partition, 2);
+    catalog_remove(&catalog, a);
+    assert_int_equal(catalog_grow(&catalog, c, 6), 0);
+    assert_int_equal(c->slots[4], 0);
+    assert_int_equal(c->slots[5], 1);
 }
 
 static void a_topic_only_grows(void **state)

@@ -188,49 +188,56 @@ static void lz4_blocks_are_independent(void **state)
 
 #define MEBIBYTE (1u << 20)
 
-/* `count` times the middle part of what 1 MiB (or a block) of zeros compresses to. */
-static uint8_t *repeat(size_t before, size_t after, size_t count, size_t *size)
+/* How a compressed form is cut into what stands before, within and after. */
+struct form {
+    enum maplog_compression codec;
+    size_t before, after;
+    size_t unfolds; /* bytes of zeros that one middle part may hold */
+};
+
+/* `count` middle parts of zeros, and one with a single byte when `more`. */
+static uint8_t *make_bomb(const struct form *form, size_t count, bool more, size_t *size)
 {
-    size_t middle = packed.size - before - after;
-    uint8_t *bytes = malloc(before + middle * count + after);
+    uint8_t *zeros = calloc(1, form->unfolds);
+    assert_non_null(zeros);
+    assert_int_equal(codec_compress(form->codec, zeros, 1, 0, &unfolded), 0);
+    assert_int_equal(codec_compress(form->codec, zeros, form->unfolds, 0, &packed), 0);
+    size_t middle = packed.size - form->before - form->after;
+    size_t last = more ? unfolded.size - form->before - form->after : 0;
+    uint8_t *bytes = malloc(packed.size + middle * count + last), *at = bytes;
     assert_non_null(bytes);
-    memcpy(bytes, packed.bytes, before);
-    for (size_t i = 0; i < count; i++)
-        memcpy(bytes + before + i * middle, packed.bytes + before, middle);
-    memcpy(bytes + before + middle * count, packed.bytes + before + middle, after);
-    *size = before + middle * count + after;
+    memcpy(at, packed.bytes, form->before);
+    at += form->before;
+    for (size_t i = 0; i < count; i++, at += middle)
+        memcpy(at, packed.bytes + form->before, middle);
+    memcpy(at, unfolded.bytes + form->before, last);
+    memcpy(at + last, packed.bytes + packed.size - form->after, form->after);
+    *size = (size_t)(at - bytes) + last + form->after;
+    free(zeros);
     return bytes;
 }
 
-/* Unfolds to exactly the limit, and to one piece more. */
+/* Unfolds to exactly the limit, and to one byte more. */
 static void bombs_end_at_the_limit(void **state)
 {
     (void)state;
-    /* Bytes before and after the part that may be repeated, and what one part unfolds to. */
-    static const struct {
-        enum maplog_compression codec;
-        size_t before, after, unfolds;
-    } forms[] = {
+    static const struct form forms[] = {
         {MAPLOG_COMPRESSION_GZIP, 0, 0, MEBIBYTE},
         {MAPLOG_COMPRESSION_SNAPPY, 16, 0, 32768},
         {MAPLOG_COMPRESSION_LZ4, 7, 4, 65536},
         {MAPLOG_COMPRESSION_ZSTD, 0, 0, MEBIBYTE},
     };
-    uint8_t *zeros = calloc(1, MEBIBYTE);
-    assert_non_null(zeros);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t size, count = LIMIT_DECOMPRESSED / forms[i].unfolds;
-        assert_int_equal(codec_compress(forms[i].codec, zeros, forms[i].unfolds, 0, &packed), 0);
-        uint8_t *bomb = repeat(forms[i].before, forms[i].after, count, &size);
+        uint8_t *bomb = make_bomb(&forms[i], count, false, &size);
         assert_int_equal(codec_decompress(forms[i].codec, bomb, size, &unfolded), 0);
         assert_int_equal(unfolded.size, LIMIT_DECOMPRESSED);
         free(bomb);
-        bomb = repeat(forms[i].before, forms[i].after, count + 1, &size);
+        bomb = make_bomb(&forms[i], count, true, &size);
         assert_int_equal(codec_decompress(forms[i].codec, bomb, size, &unfolded), MAPLOG_LIMIT);
         assert_true(unfolded.capacity <= LIMIT_DECOMPRESSED + 1);
         free(bomb);
     }
-    free(zeros);
 }
 
 static void a_claimed_size_alone_takes_no_memory(void **state)
