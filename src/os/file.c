@@ -265,6 +265,19 @@ int file_sync_data(int fd, const char *path)
     return errnum ? error_errno(errnum, "cannot sync the data of %s", path) : 0;
 }
 
+/* The kernel stamps both times of a change, but not always from the same reading of its clock. */
+#define BACKDATED_NS 20000000
+
+static int64_t apart_ns(const struct statx_timestamp *left, const struct statx_timestamp *right)
+{
+    int64_t seconds = left->tv_sec - right->tv_sec;
+    int64_t ns = (int64_t)left->tv_nsec - right->tv_nsec;
+    if (seconds > 1 || seconds < -1)
+        return INT64_MAX;
+    ns += seconds * 1000000000;
+    return ns < 0 ? -ns : ns;
+}
+
 static int identify(int directory, const char *path, const char *shown, int flags,
                     struct file_identity *identity)
 {
@@ -283,8 +296,7 @@ static int identify(int directory, const char *path, const char *shown, int flag
         .born_ns = has_birth
                        ? (uint64_t)status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec
                        : 0,
-        .backdated = status.stx_mtime.tv_sec != status.stx_ctime.tv_sec ||
-                     status.stx_mtime.tv_nsec != status.stx_ctime.tv_nsec,
+        .backdated = apart_ns(&status.stx_mtime, &status.stx_ctime) > BACKDATED_NS,
         .is_directory = S_ISDIR(status.stx_mode),
         .is_regular = S_ISREG(status.stx_mode),
     };
