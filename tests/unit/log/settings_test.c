@@ -123,6 +123,7 @@ static void only_plain_integers_are_numbers(void **state)
         refuse("retention.ms", wrong[i], "a whole number from -1 to 9223372036854775807");
     refuse("segment.bytes", "8m", "without suffix");
     refuse("segment.bytes", "1_000_000", "without suffix or separator");
+    refuse("retention.ms", "-18446744073709551615", "a whole number from"); /* not 1 */
     allow("segment.bytes", " 8388608\t");
     assert_int_equal(settings.segment_bytes, 8388608);
     allow("retention.bytes", "+0042");
