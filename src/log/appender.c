@@ -325,7 +325,8 @@ int appender_prepare(struct appender *appender, uint64_t bytes)
     struct segment *segment = result ? NULL : segment_keep(appender->segment);
     uint64_t from = appender->position & ~(uint64_t)(MAP_PAGE_BYTES - 1);
     uint64_t to = appender->position + bytes;
-    to = to < appender->limit ? to : appender->limit;
+    uint64_t allocated = load_relaxed(&appender->partition->control->allocated[appender->parity]);
+    to = to < allocated ? to : allocated;
     lease_leave(&appender->lease);
     if (!result)
         result = map_populate(segment->log + from, to - from, true);

@@ -9,6 +9,8 @@
 #include "os/clock.h"
 #include "os/fault.h"
 
+#define AHEAD_FROM (4u << 20) /* bytes allocated: from here on the next step is made early */
+
 static uint64_t smaller(uint64_t left, uint64_t right)
 {
     return left < right ? left : right;
@@ -27,11 +29,22 @@ static size_t segment_reserve(const struct appender *appender)
     return (size_t)appender->settings.segment_bytes + APPENDER_SLACK;
 }
 
+/* What is left of a large allocation when the next one is made, so that the warmer has something to
+ * prepare meanwhile. */
+static uint64_t kept_ahead(const struct appender *appender, uint64_t allocated)
+{
+    bool small = allocated < AHEAD_FROM || allocated >= segment_limit(appender) + APPENDER_SLACK;
+    return small || load_relaxed(&appender->partition->control->durable_policy)
+               ? 0
+               : smaller(allocated, LIMIT_ALLOCATE_STEP) / 2;
+}
+
 static void take_limit(struct appender *appender)
 {
     struct control_partition *control = appender->partition->control;
     uint64_t allocated = load_relaxed(&control->allocated[appender->parity]);
-    appender->limit = (uint32_t)smaller(allocated, segment_limit(appender) + APPENDER_SLACK);
+    uint64_t limit = smaller(allocated, segment_limit(appender) + APPENDER_SLACK);
+    appender->limit = (uint32_t)(limit - kept_ahead(appender, allocated));
 }
 
 static void take_roll_time(struct appender *appender)
@@ -175,6 +188,10 @@ static int grow(struct appender *appender, uint64_t need)
     target = smaller(target, segment_limit(appender) + APPENDER_SLACK);
     struct segment_sizes sizes = segment_allocation(target);
     int result = store->allocate(appender->segment, &sizes);
+    if (result == MAPLOG_DISK_FULL && need <= now) { /* what is left of it serves for now */
+        appender->limit = (uint32_t)smaller(now, segment_limit(appender) + APPENDER_SLACK);
+        return 0;
+    }
     if (result == MAPLOG_DISK_FULL && target > need) {
         target = need;
         sizes = segment_allocation(target);

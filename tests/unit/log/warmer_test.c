@@ -1,6 +1,8 @@
 /* warmer_test.c - what is populated ahead, how far, and where not. */
 #include "log_fixture.h"
 
+#include <errno.h>
+
 #include "log/durable.h"
 #include "log/warmer.h"
 #include "os/map.h"
@@ -148,6 +150,45 @@ static void an_empty_partition_is_nothing_to_warm(void **state)
     assert_int_equal(warm(LIMIT_WARM_DIRECTORY), 0);
 }
 
+/* The bytes allocated of the active segment. */
+static uint64_t allocated(const struct partition *partition)
+{
+    return load_relaxed(
+        &partition->control->allocated[load_relaxed(&partition->control->rolls) & 1]);
+}
+
+static void a_large_allocation_is_followed_by_the_next_before_it_is_used_up(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("early", NULL, NULL, NULL);
+    writer_open(partition, &writer);
+    struct partition_end end = {.position = 0};
+    for (; end.position < 20 * MIB; partition_end(partition, &end)) {
+        assert_true(writer_put(&writer, 100000, 1) >= 0);
+        if (end.position > 5 * MIB)
+            assert_true(allocated(partition) >= end.position * 4 / 3);
+    }
+    /* A full disk is nobody's trouble before the allocated bytes are used. */
+    fault_set(FAULT_ALLOCATE, 1, ENOSPC, 1);
+    int64_t offset;
+    while ((offset = writer_put(&writer, 100000, 1)) >= 0)
+        ;
+    assert_int_equal(offset, MAPLOG_DISK_FULL);
+    partition_end(partition, &end);
+    assert_true(end.position + 101000 > allocated(partition));
+    fault_clear();
+    assert_true(writer_put(&writer, 100000, 1) >= 0);
+    /* A small one is used up first. */
+    struct writer small;
+    struct partition *other = log_topic("late", NULL, NULL, NULL);
+    writer_open(other, &small);
+    for (int i = 0; i < 6; i++)
+        assert_true(writer_put(&small, 10000, 1) >= 0);
+    assert_int_equal(allocated(other), LIMIT_ALLOCATE_FIRST);
+    writer_close(&small);
+    writer_close(&writer);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, log_make, log_remove)
 
 int main(void)
@@ -161,6 +202,7 @@ int main(void)
         EACH(a_durable_partition_is_left_cold),
         EACH(it_begins_anew_with_each_segment),
         EACH(an_empty_partition_is_nothing_to_warm),
+        EACH(a_large_allocation_is_followed_by_the_next_before_it_is_used_up),
     };
     return cmocka_run_group_tests_name("warmer", tests, NULL, NULL);
 }
