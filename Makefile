@@ -72,9 +72,13 @@ BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/libmaplog.so $(OUT)/libmaplog.a
+	@:
 tests: $(TESTS)
+	@:
 fuzzers: $(FUZZERS)
+	@:
 examples: $(EXAMPLES)
+	@:
 
 # ---- how it is built -------------------------------------------------------------------------------
 # Objects depend on $(OUT)/flags, which changes when the compiler or a flag does.
