@@ -20,7 +20,7 @@ static const char *hint(int code)
     case MAPLOG_DENIED:
         return "check the owner and mode of the directory: attached processes write to it";
     case MAPLOG_DISK_FULL:
-        return "free some space; what was reported as appended is safe, go on behind it";
+        return "free some space; what was appended stays, and processes that wait go on by themselves";
     case MAPLOG_CORRUPT:
         return "this shows what is wrong: maplog inspect %s";
     case MAPLOG_TOO_LARGE:

@@ -1,6 +1,9 @@
 """Help, man pages, completion and errors fit together."""
+import os
 import re
+import select
 import subprocess
+import time
 
 import pytest
 from conftest import PROGRAM, ROOT
@@ -137,3 +140,32 @@ def test_progress_is_told_when_asked_for(maplog):
     told = maplog.run("consume", "t", "--progress").stderr.decode()
     assert "consumed 1.00 k records" in told
     assert b"produced" not in maplog.produce("t", b"a\n").stderr
+
+
+def test_long_work_is_shown_on_a_terminal(maplog):
+    terminal, slave = os.openpty()
+    producer = maplog.start("produce", "t", stderr=slave)
+    os.close(slave)
+    shown = b""
+    deadline = time.monotonic() + 30
+    while b"produced" not in shown and time.monotonic() < deadline:
+        producer.stdin.write(b"line\n" * 1000)
+        producer.stdin.flush()
+        if select.select([terminal], [], [], 0.01)[0]:
+            shown += os.read(terminal, 4096)
+    assert re.search(rb"\rmaplog: produced .* records, .* in \d+\.\d s: .* records/s", shown)
+    producer.stdin.close()
+    assert producer.wait(30) == 0
+    os.close(terminal)
+
+
+def test_short_work_is_not(maplog):
+    terminal, slave = os.openpty()
+    producer = maplog.start("produce", "t", stderr=slave)
+    producer.stdin.write(b"line\n")
+    producer.stdin.close()
+    assert producer.wait(30) == 0
+    os.close(slave)
+    assert os.read(terminal, 4096).replace(b"\r\n", b"\n") == \
+        f"maplog: created topic t in {maplog.data}, with one partition\n".encode()
+    os.close(terminal)

@@ -1,10 +1,9 @@
 """Topics are made, changed and deleted, also under processes that use them."""
 import json
 import os
-import signal
+import shutil
 
-import pytest
-from conftest import wait_until
+from conftest import PROGRAM, wait_until
 
 
 def described(maplog, topic):
@@ -149,10 +148,12 @@ def test_a_read_only_directory_is_read(maplog):
         os.chmod(root, 0o555)
         for file in files:
             os.chmod(os.path.join(root, file), 0o444)
-    reader = maplog.start("consume", "t", preexec_fn=lambda: os.setuid(user))
+    program = maplog.directory / "maplog"  # where that user can reach it
+    shutil.copy(PROGRAM, program)
+    reader = maplog.start("consume", "t", executable=program, preexec_fn=lambda: os.setuid(user))
     printed, errors = reader.communicate(timeout=30)
     assert (reader.returncode, printed) == (0, b"a\nb\n"), errors
-    writer = maplog.start("produce", "t", preexec_fn=lambda: os.setuid(user))
+    writer = maplog.start("produce", "t", executable=program, preexec_fn=lambda: os.setuid(user))
     _, errors = writer.communicate(b"c\n", timeout=30)
     assert writer.returncode == 1
     assert b"Permission denied" in errors
