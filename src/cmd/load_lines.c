@@ -28,9 +28,8 @@
 #define CHUNK_BYTES (1u << 20)
 #define CHUNK_LINES 4096 /* line ends found at a time */
 #define WORKERS_MAX 32   /* appending is one at a time: more would only wait */
-#define VALUE_OVERHEAD                                                                             \
-    128 /* more than a record without key and headers takes besides its value                      \
-         */
+/* More than a record without key and headers takes besides its value. */
+#define VALUE_OVERHEAD 128
 
 struct load {
     maplog_producer *producer;
