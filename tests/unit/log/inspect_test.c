@@ -2,6 +2,7 @@
 #include "log_fixture.h"
 #include "segment_files.h"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "log/catalog.h"
@@ -458,8 +459,11 @@ static void a_live_log_is_inspected_up_to_its_published_end(void **state)
         struct directory *directory;
         if (directory_open(log_path, NULL, &directory))
             _exit(1);
-        for (;;)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
             log_fill(log_partition(directory, "t"), 50, 100, 0);
+            clock_sleep_ns(2000000); /* or it would all be about the disk */
+        }
     }
     uint64_t before = 0;
     for (int i = 0; i < 60; i++) {
