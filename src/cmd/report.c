@@ -20,7 +20,7 @@ static const char *hint(int code)
     case MAPLOG_DENIED:
         return "check the owner and mode of the directory: attached processes write to it";
     case MAPLOG_DISK_FULL:
-        return "free some space; what was appended stays, and processes that wait go on by themselves";
+        return "free some space; what was appended stays, and who is still attached goes on";
     case MAPLOG_CORRUPT:
         return "this shows what is wrong: maplog inspect %s";
     case MAPLOG_TOO_LARGE:
