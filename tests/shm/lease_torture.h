@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define ENTRIES (1u << 20)
 #define WRITERS_LIMIT 8
@@ -193,6 +194,7 @@ static inline _Noreturn void torture_write(struct torturer *torturer, unsigned n
         .trying = number < torturer->torture->trying,
     };
     uint32_t seat;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
     control_area_attach(&torturer->area, "torture", &writer.view);
     if (control_take_seat(&writer.view, &seat) < 0)
         _exit(1);
