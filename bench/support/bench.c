@@ -15,6 +15,7 @@ static bool json, quick;
 static char directories[8][128];
 static unsigned directory_count;
 static pid_t first_process;
+static cpu_set_t allowed; /* when the program began: pins are inherited by children */
 
 static void remove_directory(const char *path)
 {
@@ -56,6 +57,7 @@ void bench_begin(int argc, char **argv)
         }
     }
     first_process = getpid();
+    sched_getaffinity(0, sizeof allowed, &allowed);
     atexit(remove_directories);
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
@@ -114,10 +116,10 @@ double bench_now(void)
 
 void bench_pin(unsigned cpu)
 {
-    cpu_set_t allowed, wanted;
+    cpu_set_t wanted;
     CPU_ZERO(&wanted);
     CPU_SET(cpu, &wanted);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_ISSET(cpu, &allowed))
+    if (CPU_ISSET(cpu, &allowed))
         sched_setaffinity(0, sizeof wanted, &wanted);
 }
 
