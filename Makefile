@@ -117,7 +117,8 @@ $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
 $(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS)
 
-$(OUT)/bench/lines: $(OUT)/src/cmd/line_methods.o
+$(OUT)/bench/lines $(OUT)/bench/load: $(OUT)/src/cmd/line_methods.o
+$(OUT)/bench/load: | $(OUT)/maplog
 
 $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS)
