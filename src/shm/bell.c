@@ -58,8 +58,8 @@ static bool spin(const struct control_view *view, const struct bell_watch *watch
     return false;
 }
 
-static int poll(const struct control_view *view, const struct bell_watch *watches, unsigned count,
-                int64_t deadline)
+static int look_each_ms(const struct control_view *view, const struct bell_watch *watches,
+                        unsigned count, int64_t deadline)
 {
     for (;;) {
         if (any_moved(view, watches, count))
@@ -99,7 +99,7 @@ int bell_wait(struct control_view *view, const struct bell_watch *watches, unsig
     if (spin(view, watches, count, deadline))
         return 0;
     if (!view->bell || count == 0 || count > FUTEX_WAIT_MANY_LIMIT)
-        return poll(view, watches, count, deadline);
+        return look_each_ms(view, watches, count, deadline);
 
     struct futex_wait_on words[FUTEX_WAIT_MANY_LIMIT];
     for (unsigned i = 0; i < count; i++) {
@@ -108,11 +108,11 @@ int bell_wait(struct control_view *view, const struct bell_watch *watches, unsig
         words[i].expected = or_full(&bell->waiters, BELL_WAITING) | BELL_WAITING;
     }
     if (pass_barrier(view) < 0)
-        return poll(view, watches, count, deadline);
+        return look_each_ms(view, watches, count, deadline);
     if (any_moved(view, watches, count))
         return 0;
     int result = sleep_on(words, count, deadline);
     if (result == 0 || result == MAPLOG_TIMED_OUT)
         return result;
-    return poll(view, watches, count, deadline);
+    return look_each_ms(view, watches, count, deadline);
 }

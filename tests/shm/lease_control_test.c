@@ -19,7 +19,7 @@ static int no_barrier(void)
 
 #include "lease_torture.h"
 
-#define BUDGET (60 * SECOND)
+#define BUDGET (120 * SECOND)
 
 static void without_the_membarrier_two_writers_meet(void **state)
 {
@@ -31,9 +31,10 @@ static void without_the_membarrier_two_writers_meet(void **state)
     for (unsigned i = 0; clock_monotonic_ns() - begun < BUDGET; i++) {
         const struct torture torture = {.name = "control",
                                         .writers = WRITER_LEASE,
-                                        .processes = 2 + i / 5 % 2,
+                                        .processes = 2 + i % 3,
                                         .idle_ns = idle_ns[i % 5],
-                                        .work_ns = i % 2 ? 200 : 50};
+                                        .work_ns = 500,
+                                        .cold_stores = true};
         torture_begin(&torturer, &torture);
         torture_run(&torturer, SECOND);
         uint64_t violations = load_relaxed(&torturer.arena->violations);

@@ -23,6 +23,7 @@
 #define ENTRIES (1u << 20)
 #define WRITERS_LIMIT 8
 #define LIVES_LIMIT (1u << 16) /* of one round: a writer that is killed gets another life */
+#define COLD_WORDS (1u << 22)  /* 32 MiB */
 #define SECOND 1000000000ll
 #define PATIENCE (30 * SECOND) /* nobody may be kept waiting so long */
 
@@ -54,6 +55,7 @@ struct torture {
     unsigned idle_ns;   /* an average pause between two appends; 0: flat out */
     unsigned work_ns;   /* the same for the time inside */
     unsigned trying;    /* so many of the writers never wait (timeout 0) */
+    bool cold_stores;   /* fills the store buffer with slow stores before each enter */
     unsigned kills;     /* average time between two kills, in microseconds; 0: none */
     int64_t timeout_ns; /* of the others; 0: PATIENCE, and must not pass */
 };
@@ -108,6 +110,7 @@ struct torture_writer {
     uint32_t sequence;
     uint64_t tail;
     bool trying;
+    uint64_t *cold; /* COLD_WORDS */
 };
 
 /* One append, between enter and leave. False when the log is full. */
@@ -146,6 +149,14 @@ static inline void torture_note_wait(struct arena *arena, int64_t ns)
         ;
 }
 
+/* Stores that miss the caches: the one of in_append waits behind them in the store buffer, while
+ * the load of the lease word does not. */
+static inline void torture_store_cold(struct torture_writer *writer)
+{
+    for (int i = 0; i < 16; i++)
+        writer->cold[torture_random(&writer->random) % COLD_WORDS] = writer->sequence;
+}
+
 /* One turn of a writer; false when it should end. */
 static inline bool torture_turn(struct torture_writer *writer)
 {
@@ -155,6 +166,8 @@ static inline bool torture_turn(struct torture_writer *writer)
     int64_t begun = 0;
     if (writer->lease.token == 0)
         begun = clock_monotonic_ns();
+    if (writer->cold)
+        torture_store_cold(writer);
     int result = lease_enter(&writer->lease, writer->trying ? 0 : timeout_ns);
     if (result < 0) {
         bool fine = result == (writer->trying ? MAPLOG_BUSY : MAPLOG_TIMED_OUT);
@@ -199,6 +212,11 @@ static inline _Noreturn void torture_write(struct torturer *torturer, unsigned n
     if (control_take_seat(&writer.view, &seat) < 0)
         _exit(1);
     lease_init(&writer.lease, &writer.view, 0, seat);
+    void *cold = NULL;
+    if (torturer->torture->cold_stores &&
+        map_anonymous(COLD_WORDS * sizeof *writer.cold, &cold) < 0)
+        _exit(1);
+    writer.cold = cold;
     while (!load_acquire(&torturer->arena->stop) && torture_turn(&writer))
         ;
     lease_drop(&writer.lease);

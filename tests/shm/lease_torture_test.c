@@ -44,6 +44,8 @@ static void run(const struct torture *torture)
 TORTURE(two_writers_flat_out, .writers = WRITER_LEASE, .processes = 2)
 TORTURE(two_idling_writers_revoke_each_other, .writers = WRITER_LEASE, .processes = 2,
         .idle_ns = 2500, .work_ns = 100)
+TORTURE(two_idling_writers_with_slow_stores, .writers = WRITER_LEASE, .processes = 2,
+        .idle_ns = 2500, .work_ns = 500, .cold_stores = true)
 TORTURE(two_writers_killed, .writers = WRITER_LEASE, .processes = 2, .work_ns = 300, .kills = 700)
 TORTURE(two_idling_writers_killed, .writers = WRITER_LEASE, .processes = 2, .idle_ns = 3000,
         .work_ns = 1000, .kills = 500)
@@ -144,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_writers_flat_out),
         cmocka_unit_test(two_idling_writers_revoke_each_other),
+        cmocka_unit_test(two_idling_writers_with_slow_stores),
         cmocka_unit_test(two_writers_killed),
         cmocka_unit_test(two_idling_writers_killed),
         cmocka_unit_test(three_writers_killed_one_only_tries),
