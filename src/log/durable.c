@@ -12,6 +12,8 @@
 
 /* A killed flusher wakes nobody: those who wait look for themselves this often. */
 #define LOOK_AGAIN_NS 5000000
+/* Longest wait for company before a sync. */
+#define GATHER_LONGEST_NS 200000
 
 #define PATH_BYTES (sizeof((struct partition *)0)->name + SEGMENT_NAME_BYTES + 16)
 
@@ -107,14 +109,43 @@ static int flush(struct partition *partition, int64_t until)
     int64_t durable = (int64_t)load_relaxed(&control->durable_offset);
     if (durable >= end.offset || durable >= until)
         return 0;
+    int64_t begin = clock_monotonic_ns();
     int result = durable < end.base ? sync_sealed(partition, &end, until) : 0;
     if (!result && until > end.base)
         result = sync_segment(partition, end.base, end.offset);
+    store_relaxed(&control->flush_us, (uint32_t)((clock_monotonic_ns() - begin) / 1000));
     return result;
 }
 
+/* Those whom the last flush woke are likely to append and wait again at once: with them this sync
+ * serves all. Waits for them half as long as a sync takes, so that at worst, when they have other
+ * things to do, it costs that much once: then none are expected next time. */
+static void gather(struct control_partition *control)
+{
+    uint32_t expected = load_relaxed(&control->flush_group);
+    if (expected == 0)
+        return;
+    int64_t longest = load_relaxed(&control->flush_us) * (1000ll / 2);
+    int64_t now = clock_monotonic_ns();
+    int64_t until = now + (longest < GATHER_LONGEST_NS ? longest : GATHER_LONGEST_NS);
+    for (; load_relaxed(&control->flush_waiters) < expected && now < until;
+         now = clock_monotonic_ns())
+        thread_yield();
+}
+
+/* Wakes those who registered, and notes how many. */
+static void wake_waiters(struct control_partition *control)
+{
+    uint32_t waiters = load_relaxed(&control->flush_waiters);
+    if (waiters)
+        waiters = swap_full(&control->flush_waiters, 0);
+    store_relaxed(&control->flush_group, waiters);
+    if (waiters)
+        futex_wake_all((const uint32_t *)&control->flushes);
+}
+
 /* Flushes unless another does: MAPLOG_BUSY. */
-static int try_flush(struct partition *partition, int64_t until)
+static int try_flush(struct partition *partition, int64_t until, bool in_company)
 {
     struct control_partition *control = partition->control;
     bool died;
@@ -122,6 +153,8 @@ static int try_flush(struct partition *partition, int64_t until)
     if (result)
         return result;
     store_relaxed(&control->flusher_process, partition->directory->view.process + 1);
+    if (in_company)
+        gather(control);
     result = flush(partition, until);
     store_relaxed(&control->flusher_process, 0);
     thread_mutex_unlock(&control->flusher);
@@ -129,8 +162,7 @@ static int try_flush(struct partition *partition, int64_t until)
      * wake-up to come. */
     add_full(&control->flushes, 1);
     fence_full(); /* pairs with the registration in wait_for_flush */
-    if (load_relaxed(&control->flush_waiters) && swap_full(&control->flush_waiters, 0))
-        futex_wake_all((const uint32_t *)&control->flushes);
+    wake_waiters(control);
     return result;
 }
 
@@ -175,7 +207,7 @@ int durable_wait(struct partition *partition, int64_t offset, int64_t timeout_ns
             return error_set(MAPLOG_INVALID, "%s ends at offset %" PRId64 ", before %" PRId64,
                              partition->name, end.offset, offset);
         uint32_t seen = load_acquire(&control->flushes);
-        int result = try_flush(partition, offset);
+        int result = try_flush(partition, offset, true);
         if (result == MAPLOG_BUSY) {
             if (timeout_ns >= 0 && deadline < 0)
                 deadline = clock_monotonic_ns() + timeout_ns;
@@ -194,7 +226,7 @@ int durable_sealed(struct partition *partition, int64_t until)
         return 0;
     struct partition_end end;
     partition_end(partition, &end);
-    return try_flush(partition, until < end.base ? until : end.base);
+    return try_flush(partition, until < end.base ? until : end.base, false);
 }
 
 void durable_announce(struct partition *partition)

@@ -59,6 +59,11 @@ int thread_pin(unsigned cpu)
     return 0;
 }
 
+void thread_yield(void)
+{
+    sched_yield();
+}
+
 static pthread_mutex_t *mutex_of(struct thread_mutex *mutex)
 {
     return (pthread_mutex_t *)(void *)mutex->opaque;

@@ -9,6 +9,7 @@
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument);
 void thread_join(pthread_t thread);
 int thread_pin(unsigned cpu); /* the calling thread */
+void thread_yield(void);      /* lets others have the CPU first */
 
 /* A robust, process-shared mutex in a fixed 64-byte field; thread_mutex_abi() tells C libraries
  * with another layout apart. */

@@ -278,6 +278,7 @@ static void clear_partition(struct control_partition *partition)
         store_relaxed(&partition->allocated[i], 0);
     }
     store_relaxed(&partition->rolls, 0);
+    store_relaxed(&partition->rolling, 0);
     store_relaxed(&partition->log_start, 0);
     store_relaxed(&partition->leader_epoch, 0);
     store_relaxed(&partition->durable_policy, 0);
@@ -291,6 +292,9 @@ static void clear_partition(struct control_partition *partition)
     store_relaxed(&partition->flushes, 0);
     store_relaxed(&partition->flush_waiters, 0);
     store_relaxed(&partition->flush_failed, 0);
+    store_relaxed(&partition->flush_group, 0);
+    store_relaxed(&partition->flush_us, 0);
+    store_relaxed(&partition->flusher_process, 0);
 }
 
 int control_format_partition(struct control *control, uint32_t i, const uint8_t topic_id[16],

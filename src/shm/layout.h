@@ -105,6 +105,7 @@ struct control_partition {
     _Atomic uint32_t durable_policy; /* 1: somebody asks for durable acks; do not populate ahead */
     _Atomic uint32_t index_damaged;  /* 1: an index could not be extended; rebuilt at recovery */
     _Atomic uint32_t incarnation;    /* +1 each time the slot is given to a new partition */
+    _Atomic uint64_t rolling;        /* base offset + 1 of a segment that is being made; 0: none */
 
     /* The writer's own notes, valid while `noted_published` equals the commit word; else rebuilt
      * from the last index entry (the writer died between the two). Pairs as `published`. */
@@ -126,6 +127,8 @@ struct control_partition {
     _Atomic uint32_t flushes;                 /* +1 after each; waiters sleep on it */
     _Atomic uint32_t flush_waiters;
     _Atomic uint32_t flush_failed; /* errno of a failed sync: no durable ack any more */
+    _Atomic uint32_t flush_group;  /* how many the last flush woke; the next one expects them */
+    _Atomic uint32_t flush_us;     /* how long the last one took */
     uint8_t topic_id[16];
     uint32_t partition;
     _Atomic uint32_t

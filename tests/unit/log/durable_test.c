@@ -123,6 +123,23 @@ static void many_producers_share_flushes(void **state)
     assert_int_equal(log_walk(partition), THREADS * RECORDS);
 }
 
+static void a_flush_expects_those_whom_the_last_one_woke(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("company", NULL, NULL, NULL);
+    struct control_partition *control = partition->control;
+    log_fill(partition, 1, 100, 1);
+    store_relaxed(&control->flush_waiters, 3); /* as left by waiters that were killed */
+    assert_ok(durable_wait(partition, 1, LONG_NS));
+    assert_int_equal(load_relaxed(&control->flush_waiters), 0);
+    assert_int_equal(load_relaxed(&control->flush_group), 3);
+    log_fill(partition, 1, 100, 1);
+    store_relaxed(&control->flush_us, UINT32_MAX); /* nobody comes: it does not wait that long */
+    assert_ok(durable_wait(partition, 2, LONG_NS));
+    assert_int_equal(load_relaxed(&control->flush_group), 0);
+    assert_true(load_relaxed(&control->flush_us) < UINT32_MAX);
+}
+
 /* A process that became the flusher and stays inside until it is killed. */
 static void flush_for_ever(int say)
 {
@@ -198,6 +215,7 @@ int main(void)
         EACH(sealed_segments_are_flushed_without_the_active_one),
         EACH(a_segment_that_retention_removed_is_skipped),
         EACH(many_producers_share_flushes),
+        EACH(a_flush_expects_those_whom_the_last_one_woke),
         EACH(a_killed_flusher_is_replaced),
         EACH(a_log_in_memory_is_never_durable),
         EACH(an_announcement_is_seen_by_all),
