@@ -145,11 +145,30 @@ static int take_notes(struct appender *appender, const struct partition_end *end
     return 0;
 }
 
+/* Removes the segment that a writer left who died, or failed, while it rolled. Before anything is
+ * published: the next batch may still fit into the old segment, and then it would be in the way. */
+static int undo_roll(struct partition *partition, const struct partition_end *end)
+{
+    _Atomic uint64_t *rolling = &partition->control->rolling;
+    uint64_t base = load_acquire(rolling) - 1; /* pairs with roll_segment */
+    int result = 0;
+    if (end->rolls == 0 || base > (uint64_t)end->base)
+        result = partition->store->remove(partition, (int64_t)base);
+    if (!result)
+        store_release(rolling, 0);
+    return result;
+}
+
 int roll_reload(struct appender *appender)
 {
     struct partition *partition = appender->partition;
     struct partition_end end;
     partition_end(partition, &end);
+    if (load_relaxed(&partition->control->rolling)) {
+        int undone = undo_roll(partition, &end);
+        if (undone)
+            return undone;
+    }
     appender->parity = end.rolls & 1;
     appender->published = &partition->control->published[appender->parity];
     appender->base = end.base;
@@ -260,6 +279,13 @@ static int seal(struct appender *appender)
     return appender->partition->store->seal(appender->partition, appender->base, &exact);
 }
 
+/* The roll failed: the next append tries again. */
+static void abandon(struct partition *partition, int64_t base)
+{
+    if (partition->store->remove(partition, base) == 0)
+        store_relaxed(&partition->control->rolling, 0);
+}
+
 int roll_segment(struct appender *appender, int64_t now_ms)
 {
     struct partition *partition = appender->partition;
@@ -267,10 +293,15 @@ int roll_segment(struct appender *appender, int64_t now_ms)
     int64_t base = appender->base + appender->relative;
     struct segment *made;
     int result = partition_check_live(partition); /* its name may be another topic's by now */
-    if (!result)
-        result = partition->store->create(partition, base, segment_reserve(appender), &made);
     if (result)
         return result;
+    /* From here to the end whoever comes next undoes what is left of us. */
+    store_release(&control->rolling, (uint64_t)base + 1);
+    result = partition->store->create(partition, base, segment_reserve(appender), &made);
+    if (result) {
+        abandon(partition, base);
+        return result;
+    }
     fault_point("roll-created");
     struct segment_sizes first = segment_allocation(LIMIT_ALLOCATE_FIRST);
     result = partition->store->allocate(made, &first);
@@ -279,7 +310,7 @@ int roll_segment(struct appender *appender, int64_t now_ms)
         result = seal(appender);
     if (result) {
         segment_drop(made);
-        partition->store->remove(partition, base);
+        abandon(partition, base);
         return result;
     }
     fault_point("roll-sealed");
@@ -294,6 +325,7 @@ int roll_segment(struct appender *appender, int64_t now_ms)
     store_release(&control->published[parity], 0);
     store_release(&control->rolls, rolls); /* pairs with partition_end */
     fault_point("roll-published");
+    store_relaxed(&control->rolling, 0);
 
     pthread_mutex_lock(&partition->lock);
     segment_drop(partition->active);

@@ -329,6 +329,38 @@ static void a_death_at_every_step_is_mended(void **state)
     writer_close(&writer);
 }
 
+/* A writer dies while it rolls, and the next batch is small enough for the old segment. */
+static void a_segment_that_was_only_made_is_removed(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"roll-created", "roll-allocated", "roll-sealed"};
+    struct partition *partition = log_topic("t", "segment.bytes=8192", NULL, NULL);
+    struct writer writer;
+    writer_open(partition, &writer);
+    int64_t next = 1;
+    assert_int_equal(writer_put(&writer, 10, NOW), 0);
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        bool died;
+        next += die_at(points[i], 1, 20, &died);
+        assert_true(died);
+        size_t before = log_segments(partition, NULL);
+        assert_int_equal(writer_put(&writer, 10, NOW), next++);
+        assert_int_equal(log_segments(partition, NULL), before - 1);
+        assert_int_equal(log_walk(partition), next);
+        for (int n = 0; n < 20; n++)
+            assert_int_equal(writer_put(&writer, 900, NOW), next++);
+        for (int64_t offset = 0; offset < next; offset++) {
+            struct reader reader;
+            struct batch batch;
+            reader_init(&reader, partition, offset);
+            assert_code(1, reader_next(&reader, &batch));
+            assert_int_equal(batch.base_offset, offset);
+            reader_close(&reader);
+        }
+    }
+    writer_close(&writer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_make, log_remove)
 
 int main(void)
@@ -343,6 +375,7 @@ int main(void)
         TEST(a_nearly_full_disk_gives_what_is_needed),
         TEST(every_step_of_a_roll_may_fail),
         TEST(a_death_at_every_step_is_mended),
+        TEST(a_segment_that_was_only_made_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
