@@ -48,6 +48,8 @@ struct maplog_consumer {
     struct maplog *log;        /* a reference */
     struct notifier *notifier; /* behind maplog_consumer_descriptor() */
     uint64_t batches;
+    uint64_t eased_ticks; /* when it had nothing to read the last time, and `batches` then */
+    uint64_t eased_batches;
     int32_t partitions; /* of the topic, as far as known */
     bool all;           /* takes new partitions too */
     bool at_end;
