@@ -108,37 +108,48 @@ static int active_timestamp(struct partition *partition, const struct partition_
     return largest_timestamp(partition, end->base, 0, timestamp);
 }
 
-static bool expired(int64_t timestamp, int64_t retention_ms, int64_t now_ms)
+/* retention.ms at a point in time. */
+struct age {
+    int64_t retention_ms;
+    int64_t now_ms;
+};
+
+static bool expired(const struct age *age, int64_t timestamp)
 {
-    return timestamp >= 0 && now_ms - timestamp > retention_ms;
+    return timestamp >= 0 && age->now_ms - timestamp > age->retention_ms;
 }
 
-/* How many of the oldest sealed segments are older than retention.ms; *next_ms: when the first that
- * is not will be. */
+/* When it will be; INT64_MAX: never. */
+static int64_t expires(const struct age *age, int64_t timestamp)
+{
+    return timestamp < 0 || timestamp > INT64_MAX - 1 - age->retention_ms
+               ? INT64_MAX
+               : timestamp + age->retention_ms + 1;
+}
+
+/* How many of the oldest sealed segments are too old; *next_ms: when the first that is not will
+ * be. */
 static int excess_by_time(struct partition *partition, const struct retained *found,
-                          int64_t retention_ms, int64_t now_ms, size_t *count, int64_t *next_ms)
+                          const struct age *age, size_t *count, int64_t *next_ms)
 {
     for (size_t i = 0; i < found->list.count; i++) {
         int64_t timestamp;
         int result = largest_timestamp(partition, found->list.bases[i], UINT32_MAX, &timestamp);
         if (result)
             return result;
-        if (expired(timestamp, retention_ms, now_ms))
+        if (expired(age, timestamp))
             continue;
         *count = i;
-        *next_ms = timestamp < 0 || timestamp > INT64_MAX - 1 - retention_ms
-                       ? INT64_MAX
-                       : timestamp + retention_ms + 1;
+        *next_ms = expires(age, timestamp);
         return 0;
     }
     *count = found->list.count;
     return 0;
 }
 
-/* Rolls the active segment when all of it is older than retention.ms, so that it can go. 1: done.
- */
+/* Rolls the active segment when all of it is too old, so that it can go. 1: done. */
 static int roll_expired(struct partition *partition, const struct partition_end *end,
-                        int64_t retention_ms, int64_t now_ms, int64_t *next_ms)
+                        const struct age *age, int64_t *next_ms)
 {
     if (end->rolls == 0 || end->position == 0)
         return 0;
@@ -146,15 +157,14 @@ static int roll_expired(struct partition *partition, const struct partition_end 
     int result = active_timestamp(partition, end, &timestamp);
     if (result)
         return result;
-    if (expired(timestamp, retention_ms, now_ms)) {
-        result = retain_roll(partition);
-        if (result == 0)
-            return 1;
-        return result == MAPLOG_BUSY ? 0 : result;
+    if (!expired(age, timestamp)) {
+        *next_ms = expires(age, timestamp);
+        return 0;
     }
-    if (timestamp >= 0 && timestamp < INT64_MAX - 1 - retention_ms)
-        *next_ms = timestamp + retention_ms + 1;
-    return 0;
+    result = retain_roll(partition);
+    if (result == 0)
+        return 1;
+    return result == MAPLOG_BUSY ? 0 : result;
 }
 
 /* One pass. 1: the active segment was rolled, look again. */
@@ -165,18 +175,18 @@ static int apply(struct partition *partition, const struct settings *settings, i
     int result = look(partition, &found);
     if (result)
         return result;
+    struct age age = {settings->retention_ms, now_ms};
     size_t by_size = 0, by_time = 0;
     if (settings->retention_bytes >= 0)
         result = excess_by_size(partition, &found, settings->retention_bytes, &by_size);
     if (!result && settings->retention_ms >= 0)
-        result =
-            excess_by_time(partition, &found, settings->retention_ms, now_ms, &by_time, next_ms);
+        result = excess_by_time(partition, &found, &age, &by_time, next_ms);
     if (result == 0) {
         size_t gone = by_size > by_time ? by_size : by_time;
         if (gone > 0)
             raise_to(&partition->control->log_start, (uint64_t)end_of(&found, gone - 1));
         if (by_time == found.list.count && settings->retention_ms >= 0)
-            result = roll_expired(partition, &found.end, settings->retention_ms, now_ms, next_ms);
+            result = roll_expired(partition, &found.end, &age, next_ms);
     }
     segment_list_free(&found.list);
     return result;

@@ -170,44 +170,6 @@ static int map_part(const struct segment *segment, uint64_t at, uint64_t bytes, 
     return result;
 }
 
-/* Maps the parts of a slot; sizes: how much of the indexes. A reader's slot is pinned, and unpinned
- * on failure. */
-static int map_segment(struct partition *partition, uint32_t slot, int64_t base, bool writable,
-                       const struct segment_sizes *sizes, struct segment **segment)
-{
-    const struct anonymous *anonymous = anonymous_of(partition);
-    struct segment *made = calloc(1, sizeof *made);
-    if (!made) {
-        if (!writable)
-            unpin(partition->directory, slot);
-        return error_set(MAPLOG_NO_MEMORY, "cannot map a segment of %s", partition->name);
-    }
-    *made = (struct segment){.references = 1,
-                             .slot = slot,
-                             .base = base,
-                             .log_bytes = sizes->log,
-                             .index_bytes = sizes->index,
-                             .timeindex_bytes = sizes->timeindex,
-                             .log_fd = -1,
-                             .writable = writable,
-                             .directory = partition->directory,
-                             .partition = partition};
-    uint64_t at = anonymous_slot_at(anonymous, slot);
-    int result = map_part(made, at, sizes->log, &made->log);
-    if (!result)
-        result = map_part(made, at + anonymous->areas.log, sizes->index, &made->index);
-    if (!result)
-        result = map_part(made, at + anonymous->areas.log + anonymous->areas.index,
-                          sizes->timeindex, &made->timeindex);
-    if (result) {
-        memory_unmap(made);
-        free(made);
-        return result;
-    }
-    *segment = made;
-    return 0;
-}
-
 /* Sizes as the table has them, never beyond the slot's areas. */
 static void slot_sizes(const struct anonymous *anonymous, uint32_t slot,
                        struct segment_sizes *sizes)
@@ -224,17 +186,58 @@ static void slot_sizes(const struct anonymous *anonymous, uint32_t slot,
         sizes->timeindex = anonymous->areas.timeindex;
 }
 
+/* Maps the parts of a slot: of the log always the whole area, of the indexes a reader gets what
+ * there is. A reader's slot is pinned, and unpinned on failure. */
+static int map_segment(struct partition *partition, uint32_t slot, int64_t base, bool writable,
+                       struct segment **segment)
+{
+    const struct anonymous *anonymous = anonymous_of(partition);
+    struct segment *made = calloc(1, sizeof *made);
+    if (!made) {
+        if (!writable)
+            unpin(partition->directory, slot);
+        return error_set(MAPLOG_NO_MEMORY, "cannot map a segment of %s", partition->name);
+    }
+    struct segment_sizes sizes = anonymous->areas;
+    if (!writable) {
+        slot_sizes(anonymous, slot, &sizes);
+        sizes.log = anonymous->areas.log;
+    }
+    *made = (struct segment){.references = 1,
+                             .slot = slot,
+                             .base = base,
+                             .log_bytes = sizes.log,
+                             .index_bytes = sizes.index,
+                             .timeindex_bytes = sizes.timeindex,
+                             .log_fd = -1,
+                             .writable = writable,
+                             .directory = partition->directory,
+                             .partition = partition};
+    uint64_t at = anonymous_slot_at(anonymous, slot);
+    int result = map_part(made, at, sizes.log, &made->log);
+    if (!result)
+        result = map_part(made, at + anonymous->areas.log, sizes.index, &made->index);
+    if (!result)
+        result = map_part(made, at + anonymous->areas.log + anonymous->areas.index, sizes.timeindex,
+                          &made->timeindex);
+    if (result) {
+        memory_unmap(made);
+        free(made);
+        return result;
+    }
+    *segment = made;
+    return 0;
+}
+
 /* Any reserve fits: the mapping always spans the slot's whole log area. */
 static int memory_open(struct partition *partition, int64_t base, size_t reserve, bool writable,
                        struct segment **segment)
 {
     (void)reserve;
-    const struct anonymous *anonymous = anonymous_of(partition);
-    struct segment_sizes sizes = anonymous->areas;
     uint32_t slot = NO_SLOT;
     if (writable) {
         struct table table;
-        read_table(anonymous, &table);
+        read_table(anonymous_of(partition), &table);
         slot = find_slot(&table, (uint64_t)base);
         if (slot == NO_SLOT)
             return not_found(partition, base);
@@ -242,10 +245,8 @@ static int memory_open(struct partition *partition, int64_t base, size_t reserve
         int result = pin(partition, base, &slot);
         if (result)
             return result;
-        slot_sizes(anonymous, slot, &sizes);
-        sizes.log = anonymous->areas.log;
     }
-    return map_segment(partition, slot, base, writable, &sizes, segment);
+    return map_segment(partition, slot, base, writable, segment);
 }
 
 /* ---- changes, by the writer ------------------------------------------------------------------ */
@@ -323,7 +324,7 @@ static int memory_create(struct partition *partition, int64_t base, size_t reser
     store_release(&shared->sequence, add_full(&anonymous->header->sequence, 1) + 1);
     store_release(&shared->base, (uint64_t)base); /* pairs with read_table */
     fault_point("slot-taken");
-    return map_segment(partition, slot, base, true, &anonymous->areas, segment);
+    return map_segment(partition, slot, base, true, segment);
 }
 
 static int memory_allocate(struct segment *segment, const struct segment_sizes *sizes)
