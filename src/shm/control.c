@@ -279,7 +279,6 @@ static void clear_partition(struct control_partition *partition)
     }
     store_relaxed(&partition->rolls, 0);
     store_relaxed(&partition->rolling, 0);
-    store_relaxed(&partition->rolling, 0);
     store_relaxed(&partition->log_start, 0);
     store_relaxed(&partition->leader_epoch, 0);
     store_relaxed(&partition->durable_policy, 0);

@@ -106,7 +106,6 @@ struct control_partition {
     _Atomic uint32_t index_damaged;  /* 1: an index could not be extended; rebuilt at recovery */
     _Atomic uint32_t incarnation;    /* +1 each time the slot is given to a new partition */
     _Atomic uint64_t rolling;        /* base offset + 1 of a segment that is being made; 0: none */
-    _Atomic uint64_t rolling;        /* base offset + 1 of a segment that is being made; 0: none */
 
     /* The writer's own notes, valid while `noted_published` equals the commit word; else rebuilt
      * from the last index entry (the writer died between the two). Pairs as `published`. */
