@@ -109,6 +109,11 @@ static int open_segment(struct reader *reader, bool *gone)
     }
     if (result)
         return result;
+    if (base > reader->offset && reader->offset < partition_start(partition)) {
+        reader_leave_segment(reader);
+        *gone = true; /* the offset's own segment was removed, this is no gap */
+        return 0;
+    }
     reader->rolls = active ? end.rolls : 0;
     reader->word = active ? end.word : 0;
     reader->end = end.position;
@@ -147,7 +152,10 @@ static int next_segment(struct reader *reader)
     segment_list_free(&list);
     if (next < 0)
         return partition_check_live(reader->partition);
-    reader_seek(reader, next > reader->offset ? next : reader->offset);
+    /* Behind what was removed it does not go on silently: the offset is refused when it is looked
+     * up. A gap that was always there is passed. */
+    bool removed = reader->offset < partition_start(reader->partition);
+    reader_seek(reader, next > reader->offset && !removed ? next : reader->offset);
     return 1;
 }
 

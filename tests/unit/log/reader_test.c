@@ -170,6 +170,25 @@ static void retention_does_not_take_what_is_being_read(void **state)
     reader_close(&reader);
 }
 
+/* Also when the start falls on the beginning of a segment, where it could just go on. */
+static void what_was_removed_is_not_skipped_silently(void **state)
+{
+    (void)state;
+    struct partition *partition = make(100);
+    int64_t bases[32];
+    assert_true(log_segments(partition, bases) > 5);
+    struct reader reader;
+    struct batch batch;
+    reader_init(&reader, partition, 0);
+    take(&reader, 0);
+    assert_ok(partition_delete_records(partition, bases[3]));
+    for (int64_t offset = 1; offset < bases[1]; offset++)
+        take(&reader, offset);
+    assert_code(MAPLOG_OFFSET_OUT_OF_RANGE, reader_next(&reader, &batch));
+    assert_int_equal(reader.offset, bases[1]);
+    reader_close(&reader);
+}
+
 static void damage_is_named(void **state)
 {
     (void)state;
@@ -355,6 +374,7 @@ int main(void)
         TEST(a_watch_tells_what_was_seen),
         TEST(offsets_outside_the_log_are_refused),
         TEST(retention_does_not_take_what_is_being_read),
+        TEST(what_was_removed_is_not_skipped_silently),
         TEST(damage_is_named),
         TEST(indexes_are_hints),
         TEST(gaps_are_passed),
