@@ -318,6 +318,8 @@ int appender_roll(struct appender *appender)
 
 int appender_prepare(struct appender *appender, uint64_t bytes)
 {
+    if (bytes > LIMIT_SEGMENT_BYTES)
+        bytes = LIMIT_SEGMENT_BYTES;
     int result = begin(appender);
     if (result)
         return result;

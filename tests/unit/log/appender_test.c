@@ -416,6 +416,8 @@ static void prepared_space_needs_no_allocation(void **state)
     fault_clear();
     /* More than the segment holds is no error. */
     assert_ok(appender_prepare(&writer.appender, 1ull << 40));
+    uint64_t tail = writer.appender.position; /* the sum of both overflows */
+    assert_ok(appender_prepare(&writer.appender, UINT64_MAX - tail % MAP_PAGE_BYTES));
     writer_close(&writer);
 }
 
