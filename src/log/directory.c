@@ -9,10 +9,13 @@
 #include "log/attach.h"
 #include "log/keeper.h"
 #include "log/meta.h"
+#include "log/retain.h"
+#include "os/clock.h"
 #include "os/map.h"
 #include "os/process.h"
 
 #define ATTACH_TIMEOUT_MS 10000
+#define KEEPER_LATE_MS 5000 /* a keeper makes a round each second */
 
 static int open_files(struct directory *directory, const struct maplog_open_options *options)
 {
@@ -106,12 +109,31 @@ static void free_partitions(struct directory *directory)
     free(directory->partitions);
 }
 
+/* Processes that append a little and leave never begin a keeper: when there is none, each sees to
+ * the retention of what it appended to. */
+static void retain_before_leaving(struct directory *directory)
+{
+    const struct control_view *view = &directory->view;
+    int64_t now_ms = clock_wall_ms();
+    if (directory_forked(directory) || directory->fd < 0 || view->process == UINT32_MAX ||
+        now_ms - (int64_t)load_relaxed(&view->control->header.keeper_seen_ms) < KEEPER_LATE_MS)
+        return;
+    uint64_t limit = load_acquire(&view->control->header.partition_limit);
+    for (uint32_t i = 0; i < limit && i < LIMIT_PARTITIONS; i++) {
+        struct partition *partition = directory->partitions[i];
+        if (partition && load_relaxed(&partition->appended_ms) &&
+            partition_check_live(partition) == 0)
+            retain_apply(partition, now_ms);
+    }
+}
+
 void directory_drop(struct directory *directory)
 {
     if (!directory || add_full(&directory->references, (uint32_t)-1) != 1)
         return;
     if (directory->keeper)
         keeper_end(directory);
+    retain_before_leaving(directory);
     if (directory->fd >= 0)
         attach_end(directory);
     else

@@ -174,3 +174,13 @@ def test_a_file_is_no_directory(maplog):
     maplog.data.write_bytes(b"")
     assert b"data" in maplog.produce("t", b"a\n", status=1).stderr
     assert b"data" in maplog.run("topic", "list", status=1).stderr
+
+
+def test_retention_reaches_topics_that_only_short_processes_append_to(maplog):
+    maplog.run("topic", "create", "t", "--config", "segment.bytes=16384", "--config",
+               "retention.bytes=32768")
+    for _ in range(12):
+        maplog.produce("t", b"x" * 8000 + b"\n")
+    assert len(list((maplog.data / "t-0").glob("*.log"))) <= 4
+    first = int(maplog.consume("t", "--count", "1", "--format", "%o"))
+    assert first > 0
