@@ -6,9 +6,12 @@
 
 #include <maplog.h>
 
-#define SPIN_NS 20000   /* of looking before the first sleep */
-#define SPIN_LOOKS 16   /* between two looks at the clock */
-#define POLL_NS 1000000 /* between two looks where sleeping is not possible */
+#define SPIN_NS 20000           /* of looking before the first sleep */
+#define SPIN_LOOKS 16           /* between two looks at the clock */
+#define POLL_NS 1000000         /* between two looks where sleeping is not possible */
+#ifndef LOOK_AGAIN_NS           /* the torture turns it off, to see a lost wake-up */
+#define LOOK_AGAIN_NS 100000000 /* longest sleep: a writer may die between publication and ring */
+#endif
 
 static const uint32_t *futex_word(const struct bell_word *bell)
 {
@@ -79,13 +82,24 @@ static int pass_barrier(const struct control_view *view)
     return view->control->header.writers == WRITER_MUTEX ? 0 : process_barrier();
 }
 
-static int sleep_on(const struct futex_wait_on *words, unsigned count, int64_t deadline)
+/* Registers, looks once more, and sleeps. 0: something moved, or may have; MAPLOG_TIMED_OUT;
+ * another error: sleeping is not possible here. */
+static int sleep_once(struct control_view *view, const struct bell_watch *watches, unsigned count,
+                      int64_t longest_ns)
 {
-    int64_t left = deadline == INT64_MAX ? -1 : deadline - clock_monotonic_ns();
-    if (deadline != INT64_MAX && left <= 0)
-        return MAPLOG_TIMED_OUT;
-    return count == 1 ? futex_wait(words[0].word, words[0].expected, left)
-                      : futex_wait_many(words, count, left);
+    struct futex_wait_on words[FUTEX_WAIT_MANY_LIMIT];
+    for (unsigned i = 0; i < count; i++) {
+        struct bell_word *bell = &view->bell[watches[i].partition_index];
+        words[i].word = futex_word(bell);
+        words[i].expected = or_full(&bell->waiters, BELL_WAITING) | BELL_WAITING;
+    }
+    int result = pass_barrier(view);
+    if (result < 0)
+        return result;
+    if (any_moved(view, watches, count))
+        return 0;
+    return count == 1 ? futex_wait(words[0].word, words[0].expected, longest_ns)
+                      : futex_wait_many(words, count, longest_ns);
 }
 
 int bell_wait(struct control_view *view, const struct bell_watch *watches, unsigned count,
@@ -98,21 +112,15 @@ int bell_wait(struct control_view *view, const struct bell_watch *watches, unsig
     int64_t deadline = timeout_ns < 0 ? INT64_MAX : clock_monotonic_ns() + timeout_ns;
     if (spin(view, watches, count, deadline))
         return 0;
-    if (!view->bell || count == 0 || count > FUTEX_WAIT_MANY_LIMIT)
-        return look_each_ms(view, watches, count, deadline);
-
-    struct futex_wait_on words[FUTEX_WAIT_MANY_LIMIT];
-    for (unsigned i = 0; i < count; i++) {
-        struct bell_word *bell = &view->bell[watches[i].partition_index];
-        words[i].word = futex_word(bell);
-        words[i].expected = or_full(&bell->waiters, BELL_WAITING) | BELL_WAITING;
+    bool can_sleep = view->bell && count > 0 && count <= FUTEX_WAIT_MANY_LIMIT;
+    while (can_sleep) {
+        int64_t left = deadline - clock_monotonic_ns();
+        if (left <= 0)
+            return MAPLOG_TIMED_OUT;
+        int result = sleep_once(view, watches, count, left < LOOK_AGAIN_NS ? left : LOOK_AGAIN_NS);
+        if (result == 0 || (result == MAPLOG_TIMED_OUT && any_moved(view, watches, count)))
+            return 0;
+        can_sleep = result == MAPLOG_TIMED_OUT;
     }
-    if (pass_barrier(view) < 0)
-        return look_each_ms(view, watches, count, deadline);
-    if (any_moved(view, watches, count))
-        return 0;
-    int result = sleep_on(words, count, deadline);
-    if (result == 0 || result == MAPLOG_TIMED_OUT)
-        return result;
     return look_each_ms(view, watches, count, deadline);
 }

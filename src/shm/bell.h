@@ -6,7 +6,8 @@
  * bits above, and wakes all. No wake-up is lost: the reader sets the bit, passes a barrier on all
  * writers (membarrier), and looks again before it sleeps; and a wake that comes between that look
  * and the sleep has changed the word, so the kernel does not let it sleep. A killed reader leaves
- * at most one needless wake behind. tests/model/ checks it. Any thread; readers may have the
+ * at most one needless wake behind. A writer that is killed between publication and wake-up wakes
+ * nobody, so sleepers look every 100 ms. tests/model/ checks it. Any thread; readers may have the
  * control mapping read-only.
  */
 #pragma once

@@ -5,6 +5,8 @@
  * The writer's plain stores may stay in its store buffer, in order, while its next loads are done
  * (x86: TSO); a barrier or a locked instruction empties it. `moves` stands for what bell_moved
  * looks at, `commit` for the commit word of each of the two pairs that a roll goes between.
+ * With WRITER_DIES the writer may be killed at every step, once; another one goes on. Sleepers look
+ * again after a while then; else never, so that nothing is hidden by it.
  * Checked: no reader sleeps for ever (no invalid end state), nobody sees a move that was not made.
  *
  * Variants that must be found wrong:
@@ -12,6 +14,7 @@
  *   NO_LOOK      the reader does not look again after its mark
  *   FLAG         the bell word is 0 or 1: a wake does not count
  *   COMMIT_WORD  readers sleep on the commit word that they saw, not on the bell word
+ *   NO_LOOK_AGAIN  (with WRITER_DIES) sleepers rely on being woken
  * FENCES is the other kind of writers: full fences on both sides, no membarrier; with it,
  *   NO_FENCE     the writer has no fence between publication and look at the bell
  */
@@ -51,8 +54,20 @@ inline wake_all()
     asleep[1] = 0
 }
 
+#ifdef WRITER_DIES
+bit replaced = 0;
+#define may_die()                                                                                  \
+    if                                                                                             \
+    :: true                                                                                        \
+    :: atomic { !replaced -> replaced = 1; drain(); goto next }                                    \
+    fi
+#else
+#define may_die() skip
+#endif
+
 proctype writer()
 {
+next:
     do
     :: truth < MOVES ->
         /* Publish, or roll. */
@@ -68,6 +83,7 @@ proctype writer()
 #if defined(FENCES) && !defined(NO_FENCE)
         atomic { drain() }
 #endif
+        may_die();
         /* bell_ring */
         if
         :: mark ->
@@ -78,6 +94,7 @@ proctype writer()
                 wakes++
 #endif
             }
+            may_die();
             atomic { wake_all() }
         :: else
         fi
@@ -130,21 +147,26 @@ look:
                    :: else
                    fi
                }
-               !asleep[i]
+               if
+               :: !asleep[i]
+#if defined(WRITER_DIES) && !defined(NO_LOOK_AGAIN)
+               :: atomic { asleep[i] && replaced -> asleep[i] = 0 }
+#endif
+               fi
             fi
         od
     } unless { killed[i] };
     atomic { gone[i] = 1; asleep[i] = 0 }
 }
 
-#define may_die(i) (deaths < 1 && !gone[i] && !killed[i])
+#define reader_may_die(i) (deaths < 1 && !gone[i] && !killed[i])
 
 proctype killer()
 {
 end:
     do
-    :: atomic { may_die(0) -> killed[0] = 1; deaths++ }
-    :: atomic { may_die(1) -> killed[1] = 1; deaths++ }
+    :: atomic { reader_may_die(0) -> killed[0] = 1; deaths++ }
+    :: atomic { reader_may_die(1) -> killed[1] = 1; deaths++ }
     od
 }
 

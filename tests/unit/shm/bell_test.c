@@ -199,6 +199,16 @@ static void a_deletion_wakes_the_sleeper(void **state)
     sleeper_end(&sleeper);
 }
 
+static void a_publication_without_a_ring_is_seen_all_the_same(void **state)
+{
+    /* Its writer was killed between the two. */
+    struct fixture *fixture = *state;
+    struct sleeper sleeper;
+    sleeper_start(fixture, &sleeper, 0, 1);
+    store_release(&fixture->area.control->partitions[0].published[0], 1);
+    sleeper_end(&sleeper);
+}
+
 static void any_of_many_partitions_wakes_the_sleeper(void **state)
 {
     struct fixture *fixture = *state;
@@ -377,6 +387,7 @@ int main(void)
         BOTH(a_publication_wakes_all_sleepers_and_takes_the_mark_away),
         BOTH(a_roll_wakes_the_sleeper),
         BOTH(a_deletion_wakes_the_sleeper),
+        BOTH(a_publication_without_a_ring_is_seen_all_the_same),
         BOTH(any_of_many_partitions_wakes_the_sleeper),
         BOTH(a_sleeper_that_may_not_write_the_bell_wakes_too),
         BOTH(a_killed_sleeper_leaves_at_most_one_needless_wake),
