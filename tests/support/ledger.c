@@ -126,8 +126,9 @@ static int64_t read_partition(struct ledger *ledger, struct maplog_consumer *con
     return next - described->start_offset;
 }
 
-static void check_partition(struct ledger *ledger, maplog *log, const char *topic,
-                            int32_t partition, struct reading *reading, struct ledger_found *found)
+/* Reads it from its start; returns how many records there are. */
+static int64_t check_partition(struct ledger *ledger, maplog *log, const char *topic,
+                               int32_t partition, struct reading *reading)
 {
     struct maplog_partition described;
     struct maplog_consumer *consumer;
@@ -136,10 +137,11 @@ static void check_partition(struct ledger *ledger, maplog *log, const char *topi
     if (maplog_partition_describe(log, topic, partition, &described) ||
         maplog_consumer_open(log, topic, &options, &consumer)) {
         ledger_fail(ledger, "%s", maplog_error_text());
-        return;
+        return 0;
     }
-    found->records += read_partition(ledger, consumer, reading, &described);
+    int64_t records = read_partition(ledger, consumer, reading, &described);
     maplog_consumer_close(consumer);
+    return records;
 }
 
 struct ledger_found ledger_check(struct ledger *ledger, maplog *log, const char *topic,
@@ -156,7 +158,7 @@ struct ledger_found ledger_check(struct ledger *ledger, maplog *log, const char 
     bool retained = false;
     for (int32_t p = 0; !ledger->failed && p < known.partitions; p++) {
         struct maplog_partition described;
-        check_partition(ledger, log, topic, p, reading, &found);
+        found.records += check_partition(ledger, log, topic, p, reading);
         retained |=
             maplog_partition_describe(log, topic, p, &described) == 0 && described.start_offset > 0;
     }
@@ -216,7 +218,9 @@ static void list(struct ledger *ledger, const char *path, bool top)
     for (struct dirent *entry; entries && (entry = readdir(entries));) {
         char inner[1024];
         snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] == '.')
+        /* Who is killed while replacing a file leaves the new one; the next to replace it takes its
+         * place. */
+        if (entry->d_name[0] == '.' || ends_with(entry->d_name, ".tmp"))
             continue;
         if (top && entry->d_type == DT_DIR && !ends_with(entry->d_name, "-delete") &&
             !ends_with(entry->d_name, "-stray"))
