@@ -30,6 +30,11 @@
 
 #define WORKERS_LIMIT 8
 #define MS 1000000ll
+#ifdef __SANITIZE_ADDRESS__
+#define LEAST_KILLS 8 /* a process with shadow memory takes its time to come and go */
+#else
+#define LEAST_KILLS 25
+#endif
 
 static char path[64];
 static struct ledger *ledger;
@@ -146,7 +151,7 @@ static int remove_log(void **state)
 static void torture(const struct round *round)
 {
     int64_t until = clock_monotonic_ns() + (is_long() ? 60000 : 700) * MS;
-    unsigned least = is_long() ? 1000 : 30;
+    unsigned least = is_long() ? 1000 : LEAST_KILLS;
     struct worker workers[WORKERS_LIMIT];
     unsigned count = round->producers + round->consumers + round->group_consumers + round->changers;
     unsigned kills = 0;
@@ -275,7 +280,7 @@ static void all_at_once(void **state)
                                 .consumers = 1,
                                 .group_consumers = 1};
     struct worker workers[6];
-    unsigned crowds = is_long() ? 1000 : 25;
+    unsigned crowds = is_long() ? 1000 : LEAST_KILLS;
     make_log(&round);
     for (unsigned crowd = 0; crowd < crowds && !ledger->failed; crowd++) {
         for (unsigned i = 0; i < 6; i++) {
