@@ -7,6 +7,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/dispatch.h"
+#include "os/process.h"
 
 static const struct command commands[] = {
     {"topic", command_topic, "create, list, describe, alter, delete topics"},
@@ -32,6 +33,7 @@ static const struct command_group program = {
 
 int main(int argc, char **argv)
 {
+    process_fill_standard();
     int status = 0;
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         printf("maplog %s\n", maplog_version());

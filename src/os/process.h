@@ -23,6 +23,10 @@ unsigned process_cpus(void); /* CPUs this thread may run on, at least 1 */
 unsigned process_cpus_online(void);
 int process_random(void *to, unsigned length);
 
+/* Fills 0, 1 and 2 where the process was started without, with descriptors that refuse: else the
+ * first files that are opened become standard input and output. Before anything is opened. */
+void process_fill_standard(void);
+
 /* membarrier(GLOBAL_EXPEDITED): registers this process; MAPLOG_UNSUPPORTED where refused. */
 int process_barrier_register(void);
 /* Makes every registered running thread pass a full barrier; only after a successful register by

@@ -169,3 +169,16 @@ def test_short_work_is_not(maplog):
     assert os.read(terminal, 4096).replace(b"\r\n", b"\n") == \
         f"maplog: created topic t in {maplog.data}, with one partition\n".encode()
     os.close(terminal)
+
+
+def test_started_without_standard_files_it_writes_into_no_file_of_the_log(maplog):
+    maplog.produce("t", b"one\ntwo\n")
+    before = {path: path.read_bytes() for path in maplog.data.rglob("*") if path.suffix in (".lock", ".log")}
+    for closed in ("<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"):
+        for words in (["consume", "t"], ["produce", "t"], ["topic", "list"], ["consume", "missing"]):
+            subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *maplog.command(*words)], timeout=30,
+                           stdin=subprocess.DEVNULL, capture_output=True)
+    assert before == {path: path.read_bytes() for path in before}
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&-', "sh", *maplog.command("consume", "t")], timeout=30,
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "standard output: Bad file descriptor" in done.stderr
