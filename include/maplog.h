@@ -190,8 +190,8 @@ struct maplog_producer_options {
     enum maplog_compression compression; /* of batches; MAPLOG_INVALID without batch_bytes */
     size_t batch_bytes; /* 0: every record is a batch and visible when maplog_produce() returns;
                            else records gather, and the batch is published when the next record
-                           would make it larger than this or than max.message.bytes (both before
-                           compression); a record that is larger by itself goes alone */
+                           would make it larger than this, max.message.bytes or segment.bytes (all
+                           before compression); a record that is larger by itself goes alone */
     int linger_ms;      /* with batch_bytes: publish at the latest this long after the first record,
                            also without a further call; 0: only when full or flushed */
     int timeout_ms;     /* longest wait for another writer of the partition; default 10000 */

@@ -18,6 +18,8 @@ int lane_refresh(struct maplog_producer *producer, struct lane *lane)
     if (result)
         return result;
     size_t largest = (size_t)settings.max_message_bytes;
+    if (largest > (size_t)settings.segment_bytes)
+        largest = (size_t)settings.segment_bytes;
     lane->limit = producer->options.batch_bytes < largest ? producer->options.batch_bytes : largest;
     return 0;
 }

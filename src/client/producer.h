@@ -21,7 +21,7 @@ struct lane {
     struct appender appender;
     struct partition *partition; /* the directory's */
     struct builder builder;      /* open batch */
-    size_t limit;                /* largest batch: batch_bytes, max.message.bytes; 0: no batches */
+    size_t limit;                /* largest batch: batch_bytes, or what the topic takes; 0: none */
     int64_t due_ms;              /* when the open batch goes by itself; 0: it does not linger */
     int64_t end;                 /* behind the last record that was published here; 0: none */
 };

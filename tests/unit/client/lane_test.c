@@ -122,6 +122,21 @@ static void the_topics_limit_bounds_a_batch_too(void **state)
     assert_ok(maplog_producer_close(producer));
 }
 
+static void a_batch_fits_into_a_segment(void **state)
+{
+    (void)state;
+    make_topic("narrow", 1, "segment.bytes=4096");
+    struct maplog_producer_options options = {.batch_bytes = 100000};
+    struct maplog_producer *producer = open_producer("narrow", &options);
+    put_numbers(producer, 0, 2000);
+    assert_ok(maplog_producer_close(producer));
+    uint32_t largest;
+    int32_t records;
+    assert_in_range(batches("narrow", &largest, &records), 5, 20);
+    assert_in_range(largest, 3800, 4096);
+    assert_int_equal(records, 2000);
+}
+
 static void every_compression_comes_back(void **state)
 {
     (void)state;
@@ -265,6 +280,7 @@ int main(void)
         cmocka_unit_test(no_batch_is_larger_than_asked),
         cmocka_unit_test(a_record_larger_than_a_batch_goes_alone),
         cmocka_unit_test(the_topics_limit_bounds_a_batch_too),
+        cmocka_unit_test(a_batch_fits_into_a_segment),
         cmocka_unit_test(every_compression_comes_back),
         cmocka_unit_test(bytes_that_do_not_compress_still_fit),
         cmocka_unit_test(a_failed_flush_keeps_the_batch),
