@@ -16,6 +16,15 @@ static int check(const struct maplog *log, const char *topic)
     return result;
 }
 
+/* The same with a result or a visitor, which must not be NULL. */
+static int check_both(const struct maplog *log, const char *topic, bool given)
+{
+    int result = check(log, topic);
+    if (!result && !given)
+        result = error_set(MAPLOG_INVALID, "the result or the visitor is NULL");
+    return result;
+}
+
 int maplog_topic_create(struct maplog *log, const char *topic, int32_t partitions,
                         const char *const *configs)
 {
@@ -66,7 +75,7 @@ int maplog_topic_grow(struct maplog *log, const char *topic, int32_t partitions)
 
 int maplog_topic_describe(struct maplog *log, const char *topic, struct maplog_topic *found)
 {
-    int result = check(log, topic);
+    int result = check_both(log, topic, found != NULL);
     if (!result)
         result = directory_topic(log->directory, topic, found);
     if (!result)
@@ -98,7 +107,7 @@ static int topic_names(struct directory *directory, char ***names, size_t *count
 int maplog_topic_list(struct maplog *log,
                       int (*visit)(void *context, const struct maplog_topic *topic), void *context)
 {
-    int result = client_check(log);
+    int result = check_both(log, "", visit != NULL);
     if (result)
         return result;
     char **names;
@@ -174,7 +183,7 @@ int maplog_topic_configs(struct maplog *log, const char *topic,
                                       int is_default),
                          void *context)
 {
-    int result = check(log, topic);
+    int result = check_both(log, topic, visit != NULL);
     if (result)
         return result;
     struct catalog_config *configs;
@@ -202,7 +211,7 @@ int maplog_topic_configs(struct maplog *log, const char *topic,
 int maplog_partition_describe(struct maplog *log, const char *topic, int32_t partition,
                               struct maplog_partition *found)
 {
-    int result = check(log, topic);
+    int result = check_both(log, topic, found != NULL);
     struct partition *opened;
     if (!result)
         result = directory_partition(log->directory, topic, partition, &opened);

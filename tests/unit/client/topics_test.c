@@ -53,6 +53,10 @@ static void a_topic_describes_itself(void **state)
     assert_code(MAPLOG_INVALID, maplog_topic_create(fixture_log, "a/b", 1, NULL));
     assert_code(MAPLOG_INVALID, maplog_topic_create(fixture_log, "minus", -1, NULL));
     assert_code(MAPLOG_INVALID, maplog_topic_create(fixture_log, NULL, 1, NULL));
+    assert_code(MAPLOG_INVALID, maplog_topic_describe(fixture_log, "described", NULL));
+    assert_code(MAPLOG_INVALID, maplog_partition_describe(fixture_log, "described", 0, NULL));
+    assert_code(MAPLOG_INVALID, maplog_topic_list(fixture_log, NULL, NULL));
+    assert_code(MAPLOG_INVALID, maplog_topic_configs(fixture_log, "described", NULL, NULL));
 }
 
 struct wanted {
