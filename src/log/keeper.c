@@ -13,6 +13,7 @@
 #define TRY_DUTY_NS 1000000000ll /* between two attempts at becoming the keeper */
 #define WORK_TICKS 4             /* the worker is called each so many ticks */
 #define SCAN_NS 50000000ll       /* between two looks for partitions that are appended to */
+#define RETIRED 8                /* segments that wait to be unmapped */
 #define HOT_MS 1000              /* a partition without appends is dropped after that time */
 
 struct keeper {
@@ -23,7 +24,9 @@ struct keeper {
     _Atomic uint32_t calls;      /* futex; +1 calls the worker */
     _Atomic int64_t appended_ns; /* when the worker last saw an append */
 
-    pthread_mutex_t lock; /* guards the timers */
+    pthread_mutex_t lock; /* guards the timers and the retired segments */
+    struct segment *retired[RETIRED];
+    size_t retired_count;
     pthread_cond_t fired;
     struct keeper_timer *timers;
     struct keeper_timer *firing;
@@ -182,6 +185,20 @@ static void note_appends(struct keeper *keeper, int64_t now_ns)
     }
 }
 
+static void drop_retired(struct keeper *keeper)
+{
+    for (;;) {
+        struct segment *segment = NULL;
+        pthread_mutex_lock(&keeper->lock);
+        if (keeper->retired_count > 0)
+            segment = keeper->retired[--keeper->retired_count];
+        pthread_mutex_unlock(&keeper->lock);
+        if (!segment)
+            return;
+        segment_drop(segment);
+    }
+}
+
 static void *run_worker(void *argument)
 {
     struct keeper *keeper = argument;
@@ -199,6 +216,7 @@ static void *run_worker(void *argument)
             note_appends(keeper, now_ns);
             more = warm(keeper, now_ms);
         } while (more && !load_acquire(&keeper->stop));
+        drop_retired(keeper);
         futex_wait((const uint32_t *)&keeper->calls, seen, -1);
     }
     return NULL;
@@ -208,6 +226,21 @@ static void call_worker(struct keeper *keeper)
 {
     add_full(&keeper->calls, 1);
     futex_wake_all((const uint32_t *)&keeper->calls);
+}
+
+void keeper_retire(struct directory *directory, struct segment *segment)
+{
+    struct keeper *keeper = directory->keeper;
+    if (keeper && segment) {
+        pthread_mutex_lock(&keeper->lock);
+        if (keeper->retired_count < RETIRED) {
+            keeper->retired[keeper->retired_count++] = segment;
+            segment = NULL;
+        }
+        pthread_mutex_unlock(&keeper->lock);
+        call_worker(keeper);
+    }
+    segment_drop(segment);
 }
 
 /* ---- the clock ------------------------------------------------------------------------------- */
@@ -294,7 +327,13 @@ static void stop_threads(struct keeper *keeper, bool worker_runs)
 
 static void free_keeper(struct keeper *keeper)
 {
+    bool forked = directory_forked(keeper->directory);
     duty_end(keeper->duty);
+    if (!forked) { /* else its state is whatever the parent's threads left at that moment */
+        drop_retired(keeper);
+        pthread_cond_destroy(&keeper->fired);
+        pthread_mutex_destroy(&keeper->lock);
+    }
     free(keeper->warmers);
     free(keeper);
 }
@@ -346,8 +385,6 @@ void keeper_end(struct directory *directory)
     if (!directory_forked(directory)) {
         stop_threads(keeper, true);
         store_relaxed(&directory->clock_ms, 0);
-        pthread_cond_destroy(&keeper->fired);
-        pthread_mutex_destroy(&keeper->lock);
     }
     directory->keeper = NULL;
     free_keeper(keeper);

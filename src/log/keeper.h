@@ -6,7 +6,8 @@
  *
  * One struct keeper an attachment, made when the first producer is worth it. Three threads, because
  * none may wait for another's work: the clock ticks each millisecond while this process appends and
- * sleeps otherwise; the worker fires timers and populates memory; duty.c's does the disk's work.
+ * sleeps otherwise; the worker fires timers, populates memory and unmaps it; duty.c's does the
+ * disk's work.
  */
 #pragma once
 
@@ -31,6 +32,11 @@ static inline int64_t keeper_now_ms(struct directory *directory)
     int64_t ms = load_relaxed(&directory->clock_ms);
     return __builtin_expect(ms != 0, 1) ? ms : keeper_clock_wake(directory);
 }
+
+/* Takes over a reference to a segment that nobody appends to any more: unmapping gigabytes takes
+ * tens of milliseconds, which the worker has. Without threads it is dropped at once. NULL is fine.
+ */
+void keeper_retire(struct directory *directory, struct segment *segment);
 
 /* Something with a deadline that the worker calls when it is due, e.g. a lingering batch. fire may
  * set the timer anew; it must not remove it. Timers take turns: fire waits for nobody for long. */

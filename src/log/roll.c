@@ -6,6 +6,7 @@
 #include "log/batch.h"
 #include "log/directory.h"
 #include "log/index.h"
+#include "log/keeper.h"
 #include "os/clock.h"
 #include "os/fault.h"
 
@@ -67,12 +68,12 @@ static int take_segment(struct appender *appender, int64_t base)
         struct segment *segment;
         result = partition->store->open(partition, base, segment_reserve(appender), true, &segment);
         if (!result) {
-            segment_drop(partition->active);
+            keeper_retire(partition->directory, partition->active);
             partition->active = segment;
         }
     }
     if (!result && appender->segment != partition->active) {
-        segment_drop(appender->segment);
+        keeper_retire(partition->directory, appender->segment);
         appender->segment = segment_keep(partition->active);
     }
     pthread_mutex_unlock(&partition->lock);
@@ -203,6 +204,8 @@ static int grow(struct appender *appender, uint64_t need)
                                                 : now;
     if (load_relaxed(&control->durable_policy) && step > LIMIT_ALLOCATE_DURABLE)
         step = LIMIT_ALLOCATE_DURABLE;
+    if (appender->directory->kind == FILE_SYSTEM_MEMORY && step > LIMIT_ALLOCATE_MEMORY)
+        step = LIMIT_ALLOCATE_MEMORY;
     uint64_t target = now + step > need ? now + step : need;
     target = smaller(target, segment_limit(appender) + APPENDER_SLACK);
     struct segment_sizes sizes = segment_allocation(target);
@@ -328,9 +331,9 @@ int roll_segment(struct appender *appender, int64_t now_ms)
     store_relaxed(&control->rolling, 0);
 
     pthread_mutex_lock(&partition->lock);
-    segment_drop(partition->active);
+    keeper_retire(partition->directory, partition->active);
     partition->active = made;
-    segment_drop(appender->segment);
+    keeper_retire(partition->directory, appender->segment);
     appender->segment = segment_keep(made);
     pthread_mutex_unlock(&partition->lock);
     appender->parity = parity;

@@ -59,6 +59,31 @@ static void appended_memory_is_populated_ahead(void **state)
     writer_close(&writer);
 }
 
+static void a_rolled_segment_is_dropped(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("rolled", NULL, NULL, NULL);
+    struct writer writer;
+    writer_open(partition, &writer);
+    for (int round = 0; round < 2; round++) {
+        assert_true(writer_put(&writer, 10, 0) >= 0);
+        struct segment *old = segment_keep(writer.appender.segment);
+        assert_ok(appender_roll(&writer.appender));
+        if (round == 0) /* at once without threads, else by the worker */
+            assert_int_equal(load_acquire(&old->references), 1);
+        assert_soon(load_acquire(&old->references) == 1);
+        segment_drop(old);
+        assert_ok(keeper_begin(log_directory));
+    }
+    /* More than the worker is handed at a time. */
+    for (int i = 0; i < 50; i++) {
+        assert_true(writer_put(&writer, 10, 0) >= 0);
+        assert_ok(appender_roll(&writer.appender));
+    }
+    keeper_retire(log_directory, NULL);
+    writer_close(&writer);
+}
+
 struct counted {
     struct keeper_timer timer;
     _Atomic uint32_t fired;
@@ -205,10 +230,15 @@ static void an_anonymous_log_has_a_clock_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(the_time_is_right_without_a_thread),  EACH(the_clock_ticks_while_this_process_appends),
-        EACH(appended_memory_is_populated_ahead),  EACH(timers_fire_when_they_are_due),
-        EACH(removing_a_timer_waits_for_its_fire), EACH(one_process_tidies_and_another_takes_over),
-        EACH(a_killed_keeper_is_replaced),         EACH(a_forked_child_only_frees),
+        EACH(the_time_is_right_without_a_thread),
+        EACH(the_clock_ticks_while_this_process_appends),
+        EACH(appended_memory_is_populated_ahead),
+        EACH(a_rolled_segment_is_dropped),
+        EACH(timers_fire_when_they_are_due),
+        EACH(removing_a_timer_waits_for_its_fire),
+        EACH(one_process_tidies_and_another_takes_over),
+        EACH(a_killed_keeper_is_replaced),
+        EACH(a_forked_child_only_frees),
         EACH(an_anonymous_log_has_a_clock_too),
     };
     return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
