@@ -101,8 +101,7 @@ static int copy_partition(struct backup *backup, const char *topic, int32_t numb
     for (size_t i = 0; !result && i < sizeof files / sizeof *files; i++) {
         char path[LIMIT_PATH];
         snprintf(path, sizeof path, "%s/%s", partition->name, files[i]);
-        result =
-            transfer_file(backup->directory->fd, backup->to_fd, path, path, backup->durable, NULL);
+        result = transfer_file(backup->directory->fd, backup->to_fd, path, path, backup->durable);
     }
     int64_t first = start;
     if (!result)
@@ -178,7 +177,7 @@ static int copy_all(struct backup *backup)
         result = catalog_store(&catalog, backup->to_fd, backup->durable);
     if (!result)
         result = transfer_file(backup->directory->fd, backup->to_fd, META_FILE, META_FILE,
-                               backup->durable, NULL);
+                               backup->durable);
     catalog_free(&catalog);
     free(backup->ends);
     free(backup->starts);

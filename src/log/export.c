@@ -142,8 +142,8 @@ static int copy_segments(struct export *export, struct partition *partition,
         segment_drop(segment);
         segment_path(partition, list.bases[i], ".txnindex", path, sizeof path);
         if (!result)
-            result = transfer_file(export->directory->fd, export->to_fd, path, path,
-                                   export->durable, NULL);
+            result =
+                transfer_file(export->directory->fd, export->to_fd, path, path, export->durable);
         *first = list.bases[i];
     }
     segment_list_free(&list);

@@ -238,13 +238,13 @@ static int copy_partition(struct import *import, const char *from)
         snprintf(new, sizeof new, "%s/%0*" PRId64 "%s", to, SEGMENT_NAME_BYTES, list.bases[i],
                  TRANSACTION_INDEX_SUFFIX);
         if (!result)
-            result = transfer_file(import->files->fd, to_fd, old, new, durable, NULL);
+            result = transfer_file(import->files->fd, to_fd, old, new, durable);
     }
     segment_list_free(&list);
     snprintf(old, sizeof old, "%s/%s", from, CHECKPOINT_LEADER_EPOCH);
     snprintf(new, sizeof new, "%s/%s", to, CHECKPOINT_LEADER_EPOCH);
     if (!result)
-        result = transfer_file(import->files->fd, to_fd, old, new, durable, NULL);
+        result = transfer_file(import->files->fd, to_fd, old, new, durable);
     if (!result)
         result = write_metadata(import, to, durable);
     if (!result && durable)

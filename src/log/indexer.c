@@ -87,7 +87,7 @@ bool indexer_whole(const struct indexer_parts *parts)
 }
 
 bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t base,
-                   const struct indexer_parts *parts, bool ended)
+                   const struct indexer_parts *parts)
 {
     if (!indexer_whole(parts))
         return false;
@@ -111,5 +111,5 @@ bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t
             return false;
         position += batch.size;
     }
-    return !ended || !indexer_time_due(&indexer, parts->timeindex, parts->timeindex_bytes);
+    return !indexer_time_due(&indexer, parts->timeindex, parts->timeindex_bytes);
 }

@@ -72,8 +72,8 @@ uint32_t indexer_build(struct indexer *indexer, const uint8_t *log, uint64_t siz
                        struct indexer_parts *parts);
 /* Are all bytes of the parts entries that ascend? */
 bool indexer_whole(const struct indexer_parts *parts);
-/* Do the parts look like what indexer_build would give for log[0, size)? Entries ascend, the last
- * ones name batches of the log, and none is missing behind them. `ended`: the segment is complete.
- * The room tells how many entries could have been put. */
+/* Do the parts look like what indexer_build and indexer_end give for log[0, size)? Entries ascend,
+ * the last ones name batches of the log, and none is missing behind them. The room tells how many
+ * entries could have been put. */
 bool indexer_sound(uint32_t interval, const uint8_t *log, uint64_t size, int64_t base,
-                   const struct indexer_parts *parts, bool ended);
+                   const struct indexer_parts *parts);

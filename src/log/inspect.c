@@ -24,10 +24,9 @@ struct inspection {
     struct directory *files;    /* gives the descriptor to store_files; not attached */
     struct directory *attached; /* read-only; NULL: nobody vouches for the ends */
     struct catalog catalog;
-    bool ours;                                 /* it is a maplog directory, with a catalog */
-    bool live;                                 /* processes are attached */
-    char only_partition[NAMES_PARTITION_SIZE]; /* "": all */
-    int64_t only_segment;                      /* -1: all */
+    bool ours; /* it is a maplog directory, with a catalog */
+    bool live; /* processes are attached */
+    struct inspect_target target;
     struct checkpoint_offset *starts;
     size_t start_count;
 };
@@ -42,9 +41,10 @@ struct bounds {
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 6, 7))) static int tell(struct inspection *inspection,
-                                                      struct inspect_counts *counts, bool note,
-                                                      const char *file, const char *advice,
+/* about: file, advice and note of a finding about the file as a whole. */
+__attribute__((format(printf, 4, 5))) static int tell(struct inspection *inspection,
+                                                      struct inspect_counts *counts,
+                                                      struct inspect_finding about,
                                                       const char *what, ...)
 {
     char text[ERROR_TEXT_SIZE];
@@ -52,8 +52,18 @@ __attribute__((format(printf, 6, 7))) static int tell(struct inspection *inspect
     va_start(arguments, what);
     vsnprintf(text, sizeof text, what, arguments);
     va_end(arguments);
-    const struct inspect_finding finding = {file, -1, text, advice, note};
-    return inspect_tell(inspection->visitor, counts, &finding);
+    about.what = text;
+    return inspect_tell(inspection->visitor, counts, &about);
+}
+
+static struct inspect_finding damage(const char *file, const char *advice)
+{
+    return (struct inspect_finding){.file = file, .position = -1, .advice = advice};
+}
+
+static struct inspect_finding note(const char *file, const char *advice)
+{
+    return (struct inspect_finding){.file = file, .position = -1, .advice = advice, .note = true};
 }
 
 /* ---- small files of a partition ----------------------------------------------------------------
@@ -69,15 +79,15 @@ static int check_epochs(struct inspection *inspection, const char *partition, in
     const char *advice = "delete it while no process is attached";
     int result = checkpoint_load_epochs(inspection->files->fd, path, &entries, &count);
     if (result == MAPLOG_CORRUPT)
-        return tell(inspection, counts, false, path, advice, "%s", error_text());
+        return tell(inspection, counts, damage(path, advice), "%s", error_text());
     for (size_t i = 0; !result && i < count; i++) {
         if (i && (entries[i].epoch <= entries[i - 1].epoch ||
                   entries[i].start_offset < entries[i - 1].start_offset))
-            result = tell(inspection, counts, false, path, advice,
+            result = tell(inspection, counts, damage(path, advice),
                           "epoch %" PRId32 " from offset %" PRId64 " on does not ascend",
                           entries[i].epoch, entries[i].start_offset);
         else if (entries[i].start_offset > end)
-            result = tell(inspection, counts, false, path, advice,
+            result = tell(inspection, counts, damage(path, advice),
                           "epoch %" PRId32 " begins at offset %" PRId64
                           ", behind the end of the log, %" PRId64,
                           entries[i].epoch, entries[i].start_offset, end);
@@ -99,9 +109,9 @@ static int check_metadata(struct inspection *inspection, const char *partition,
     uuid_format(&topic->id, id);
     const char *found = strstr(text, "topic_id: ");
     if (!found || strncmp(found + strlen("topic_id: "), id, UUID_TEXT_SIZE - 1) != 0)
-        result = tell(inspection, counts, false, path,
-                      "it belongs to another topic: move the "
-                      "directory out of the way, or correct the id in " CATALOG_FILE,
+        result = tell(inspection, counts,
+                      damage(path, "it belongs to another topic: move the "
+                                   "directory out of the way, or correct the id in " CATALOG_FILE),
                       "does not name the topic's id, %s", id);
     free(text);
     return result;
@@ -109,96 +119,123 @@ static int check_metadata(struct inspection *inspection, const char *partition,
 
 /* ---- segments -------------------------------------------------------------------------------- */
 
-/* One segment; gone or still being made: nothing is said. */
-static int look_at_segment(struct inspection *inspection, struct partition *files,
-                           const struct bounds *bounds, int64_t base, int64_t next_base,
-                           int64_t *next, struct inspect_counts *counts)
+/* A partition that is being looked at. */
+struct look {
+    struct inspection *inspection;
+    struct partition files; /* unattached */
+    struct bounds bounds;
+    struct inspect_partition found;
+    int64_t next; /* offset behind the segments so far */
+};
+
+static struct inspect_view view_of(const struct look *look, const struct segment *segment,
+                                   const struct segment_sizes *sizes)
 {
-    struct segment *segment;
-    struct segment_sizes sizes;
-    int result = files->store->open(files, base, 0, false, &segment);
-    if (result)
-        return result == MAPLOG_NOT_FOUND && inspection->live ? 0 : result;
-    char index[LIMIT_PATH], timeindex[LIMIT_PATH], log[LIMIT_PATH];
-    segment_path(files, base, SEGMENT_LOG_SUFFIX, log, sizeof log);
-    segment_path(files, base, SEGMENT_INDEX_SUFFIX, index, sizeof index);
-    segment_path(files, base, SEGMENT_TIMEINDEX_SUFFIX, timeindex, sizeof timeindex);
-    result = files->store->sizes(files, base, &sizes);
-    bool last = next_base == INT64_MAX;
-    struct inspect_view view = {
+    char index[LIMIT_PATH], timeindex[LIMIT_PATH];
+    const struct partition *files = &look->files;
+    segment_path(files, segment->base, SEGMENT_INDEX_SUFFIX, index, sizeof index);
+    segment_path(files, segment->base, SEGMENT_TIMEINDEX_SUFFIX, timeindex, sizeof timeindex);
+    return (struct inspect_view){
         .partition = files->name,
-        .base = base,
-        .next_base = next_base,
+        .base = segment->base,
+        .next_base = INT64_MAX,
         .log = segment->log,
         .index = segment->index,
         .timeindex = segment->timeindex,
-        .log_bytes = sizes.log < segment->log_bytes ? sizes.log : segment->log_bytes,
+        .log_bytes = sizes->log < segment->log_bytes ? sizes->log : segment->log_bytes,
         .index_bytes = segment->index_bytes,
         .timeindex_bytes = segment->timeindex_bytes,
         .has_index = segment->index || file_exists(files->directory->fd, index),
         .has_timeindex = segment->timeindex || file_exists(files->directory->fd, timeindex),
-        .active = last,
-        .unclean = last && !bounds->known,
     };
-    if (!result && bounds->known && last) {
-        if (sizes.log < bounds->end.position)
-            result = tell(inspection, counts, false, log,
-                          "restore it from a backup, or delete maplog.control while no process is "
-                          "attached: then the log is recovered",
-                          "the file has %" PRIu64 " bytes, %" PRIu32 " are published", sizes.log,
-                          bounds->end.position);
-        else if (sizes.log > bounds->end.position && !inspection->live)
-            result =
-                tell(inspection, counts, true, log, "the next process that detaches cuts it off",
-                     "%" PRIu64 " allocated bytes behind the published end",
-                     sizes.log - bounds->end.position);
-        if (view.log_bytes > bounds->end.position)
-            view.log_bytes = bounds->end.position;
-        if (view.index_bytes > bounds->index_bytes)
-            view.index_bytes = bounds->index_bytes;
-        if (view.timeindex_bytes > bounds->timeindex_bytes)
-            view.timeindex_bytes = bounds->timeindex_bytes;
+}
+
+/* The active segment of a partition whose published end is known: looks no further than that. */
+static int bound_view(struct look *look, struct inspect_view *view)
+{
+    const struct bounds *bounds = &look->bounds;
+    uint64_t published = bounds->end.position;
+    char log[LIMIT_PATH];
+    segment_path(&look->files, view->base, SEGMENT_LOG_SUFFIX, log, sizeof log);
+    int result = 0;
+    if (view->log_bytes < published)
+        result = tell(look->inspection, &look->found.counts,
+                      damage(log, "restore it from a backup, or delete maplog.control while no "
+                                  "process is attached: then the log is recovered"),
+                      "the file has %" PRIu64 " bytes, %" PRIu64 " are published", view->log_bytes,
+                      published);
+    else if (view->log_bytes > published && !look->inspection->live)
+        result = tell(look->inspection, &look->found.counts,
+                      note(log, "the next process that detaches cuts it off"),
+                      "%" PRIu64 " allocated bytes behind the published end",
+                      view->log_bytes - published);
+    view->log_bytes = view->log_bytes < published ? view->log_bytes : published;
+    if (view->index_bytes > bounds->index_bytes)
+        view->index_bytes = bounds->index_bytes;
+    if (view->timeindex_bytes > bounds->timeindex_bytes)
+        view->timeindex_bytes = bounds->timeindex_bytes;
+    return result;
+}
+
+/* One segment; gone or still being made: nothing is said. */
+static int look_at_segment(struct look *look, int64_t base, int64_t next_base)
+{
+    struct inspection *inspection = look->inspection;
+    struct segment *segment;
+    struct segment_sizes sizes;
+    int result = store_files.open(&look->files, base, 0, false, &segment);
+    if (result)
+        return result == MAPLOG_NOT_FOUND && inspection->live ? 0 : result;
+    result = segment_sealed(segment, &sizes);
+    struct inspect_view view = view_of(look, segment, &sizes);
+    view.next_base = next_base;
+    if (look->bounds.known) {
+        view.active = base == look->bounds.end.base;
+    } else {
+        view.active = next_base == INT64_MAX;
+        view.unclean = view.active;
     }
+    if (!result && view.active && look->bounds.known)
+        result = bound_view(look, &view);
     struct inspect_segment counted = {0};
     if (!result)
-        result = inspect_view(&view, inspection->visitor, next, &counted);
-    inspect_add(counts, &counted.counts);
+        result = inspect_view(&view, inspection->visitor, &look->next, &counted);
+    inspect_add(&look->found.counts, &counted.counts);
     segment_drop(segment);
     return result;
 }
 
-static int look_at_segments(struct inspection *inspection, struct partition *files,
-                            const struct bounds *bounds, struct inspect_partition *found)
+static int look_at_segments(struct look *look)
 {
+    struct inspection *inspection = look->inspection;
+    const struct partition_end *end = &look->bounds.end;
+    struct inspect_partition *found = &look->found;
     struct segment_list list;
-    int result = files->store->list(files, &list);
+    int result = store_files.list(&look->files, &list);
     if (result)
         return result;
     size_t count = list.count;
-    while (bounds->known && count &&
-           (!bounds->end.rolls || list.bases[count - 1] > bounds->end.base))
+    while (look->bounds.known && count && (!end->rolls || list.bases[count - 1] > end->base))
         count--; /* about to begin, or left by one who died then */
-    int64_t next = count ? list.bases[0] : found->start;
+    look->next = count ? list.bases[0] : found->start;
     if (count && found->start < list.bases[0])
         found->start = list.bases[0];
     for (size_t i = 0; !result && i < count; i++) {
-        if (inspection->only_segment >= 0 && list.bases[i] != inspection->only_segment) {
-            next = i + 1 < count ? list.bases[i + 1] : next;
-            continue;
-        }
-        result =
-            look_at_segment(inspection, files, bounds, list.bases[i],
-                            i + 1 < count ? list.bases[i + 1] : INT64_MAX, &next, &found->counts);
+        int64_t next_base = i + 1 < count ? list.bases[i + 1] : INT64_MAX;
+        if (inspection->target.segment < 0 || list.bases[i] == inspection->target.segment)
+            result = look_at_segment(look, list.bases[i], next_base);
+        else if (i + 1 < count)
+            look->next = next_base;
     }
     segment_list_free(&list);
-    found->end = next;
-    if (!result && bounds->known && inspection->only_segment < 0 && next != bounds->end.offset &&
-        found->counts.damaged == 0)
-        result =
-            tell(inspection, &found->counts, false, files->name,
-                 "delete maplog.control while no process is attached: then the log is recovered",
-                 "its batches end with offset %" PRId64 ", published is up to %" PRId64, next,
-                 bounds->end.offset);
+    found->end = look->next;
+    if (!result && look->bounds.known && inspection->target.segment < 0 &&
+        look->next != end->offset && found->counts.damaged == 0)
+        result = tell(inspection, &found->counts,
+                      damage(look->files.name, "delete maplog.control while no process is "
+                                               "attached: then the log is recovered"),
+                      "its batches end with offset %" PRId64 ", published is up to %" PRId64,
+                      look->next, end->offset);
     return result;
 }
 
@@ -227,39 +264,44 @@ static int take_bounds(struct inspection *inspection, const char *topic, int32_t
     return 0;
 }
 
+static int64_t start_of(const struct inspection *inspection, const char *topic, int32_t number)
+{
+    for (size_t i = 0; i < inspection->start_count; i++)
+        if (inspection->starts[i].partition == number &&
+            strcmp(inspection->starts[i].topic, topic) == 0)
+            return inspection->starts[i].offset;
+    return 0;
+}
+
 static int look_at_partition(struct inspection *inspection, const char *name)
 {
     char topic[LIMIT_TOPIC_NAME + 1] = "";
     int32_t number = -1;
-    struct bounds bounds = {0};
-    struct partition files = {.directory = inspection->files, .store = &store_files};
-    struct inspect_partition found = {.name = files.name};
-    snprintf(files.name, sizeof files.name, "%s", name);
+    struct look look = {.inspection = inspection,
+                        .files = {.directory = inspection->files, .store = &store_files}};
+    snprintf(look.files.name, sizeof look.files.name, "%s", name);
+    look.found.name = look.files.name;
     names_split(name, topic, &number);
     const struct catalog_topic *known = catalog_find(&inspection->catalog, topic);
     int result = 0;
     if (inspection->ours && (!known || number >= known->partitions))
-        result = tell(inspection, &found.counts, false, name,
-                      "move it out of the directory, or take it over with `maplog import`",
+        result = tell(inspection, &look.found.counts,
+                      damage(name, "move it out of the directory, or take it over with "
+                                   "`maplog import`"),
                       "no topic in " CATALOG_FILE " has this partition");
     else if (inspection->ours)
-        result = take_bounds(inspection, topic, number, &bounds);
-    for (size_t i = 0; i < inspection->start_count; i++)
-        if (inspection->starts[i].partition == number &&
-            strcmp(inspection->starts[i].topic, topic) == 0)
-            found.start = inspection->starts[i].offset;
-    if (bounds.known)
-        found.start = bounds.start;
+        result = take_bounds(inspection, topic, number, &look.bounds);
+    look.found.start = look.bounds.known ? look.bounds.start : start_of(inspection, topic, number);
     if (!result)
-        result = look_at_segments(inspection, &files, &bounds, &found);
-    bool whole = inspection->only_segment < 0;
+        result = look_at_segments(&look);
+    bool whole = inspection->target.segment < 0;
     if (!result && whole)
-        result = check_epochs(inspection, name, found.end, &found.counts);
+        result = check_epochs(inspection, name, look.found.end, &look.found.counts);
     if (!result && whole && known)
-        result = check_metadata(inspection, name, known, &found.counts);
-    inspect_add(inspection->counts, &found.counts);
+        result = check_metadata(inspection, name, known, &look.found.counts);
+    inspect_add(inspection->counts, &look.found.counts);
     if (!result && inspection->visitor->partition)
-        result = inspection->visitor->partition(inspection->visitor->context, &found);
+        result = inspection->visitor->partition(inspection->visitor->context, &look.found);
     return result;
 }
 
@@ -271,14 +313,16 @@ static int check_checkpoint(struct inspection *inspection, const char *file)
     size_t count = 0;
     int result = checkpoint_load_offsets(inspection->files->fd, file, &entries, &count);
     if (result == MAPLOG_CORRUPT)
-        result = tell(inspection, inspection->counts, false, file,
-                      "delete it while no process is attached: then recovery reads all segments",
-                      "%s", error_text());
+        result =
+            tell(inspection, inspection->counts,
+                 damage(file,
+                        "delete it while no process is attached: then recovery reads all segments"),
+                 "%s", error_text());
     for (size_t i = 0; !result && i < count; i++) {
         const struct catalog_topic *topic = catalog_find(&inspection->catalog, entries[i].topic);
         if (inspection->ours && (!topic || entries[i].partition >= topic->partitions))
-            result = tell(inspection, inspection->counts, true, file,
-                          "it goes with the next time that the file is written",
+            result = tell(inspection, inspection->counts,
+                          note(file, "it goes with the next time that the file is written"),
                           "an entry of %s-%" PRId32 ", which does not exist", entries[i].topic,
                           entries[i].partition);
     }
@@ -314,16 +358,18 @@ static int look_at_top(struct inspection *inspection)
     const char *path = inspection->files->path;
     int result = catalog_load(&inspection->catalog, fd);
     if (result == MAPLOG_CORRUPT)
-        result = tell(inspection, inspection->counts, false, CATALOG_FILE,
-                      "restore it from a backup, or mend the line with an editor while no process "
-                      "is attached",
-                      "%s", error_text());
+        result = tell(
+            inspection, inspection->counts,
+            damage(CATALOG_FILE,
+                   "restore it from a backup, or mend the line with an editor while no process "
+                   "is attached"),
+            "%s", error_text());
     if (result)
         return result;
     const struct maplog_open_options options = {.flags = MAPLOG_READ_ONLY};
     result = inspect_attached(fd, &inspection->live);
     if (!result && directory_open(path, &options, &inspection->attached) != 0)
-        result = tell(inspection, inspection->counts, false, "", "see the findings that follow",
+        result = tell(inspection, inspection->counts, damage("", "see the findings that follow"),
                       "the directory cannot be opened: %s", error_text());
     if (inspection->attached && inspection->attached->recovered_privately) {
         directory_drop(inspection->attached); /* what a scan finds, this inspection finds too */
@@ -338,7 +384,7 @@ static int look_at_directory(struct inspection *inspection)
     int result = meta_check(fd, inspection->files->path, false);
     inspection->ours = result == 0 || file_exists(fd, CATALOG_FILE);
     if (result && inspection->ours)
-        result = tell(inspection, inspection->counts, false, META_FILE, "restore it from a backup",
+        result = tell(inspection, inspection->counts, damage(META_FILE, "restore it from a backup"),
                       "%s", error_text());
     else
         result = 0;
@@ -346,10 +392,10 @@ static int look_at_directory(struct inspection *inspection)
         result = look_at_top(inspection);
     if (!result)
         result = check_checkpoint(inspection, CHECKPOINT_LOG_START);
-    if (!result && !inspection->only_partition[0])
+    if (!result && !inspection->target.partition[0])
         result = check_checkpoint(inspection, CHECKPOINT_RECOVERY_POINT);
-    if (!result && inspection->only_partition[0])
-        return look_at_partition(inspection, inspection->only_partition);
+    if (!result && inspection->target.partition[0])
+        return look_at_partition(inspection, inspection->target.partition);
     struct names names = {0};
     if (!result)
         result = list_partitions(inspection, &names);
@@ -372,84 +418,21 @@ int inspect_attached(int directory_fd, bool *attached)
     return result;
 }
 
-/* ---- what a path names -------------------------------------------------------------------------
- */
-
-static bool exists_in(const char *directory, const char *file)
-{
-    char path[LIMIT_PATH];
-    int length = snprintf(path, sizeof path, "%s/%s", directory, file);
-    return length < (int)sizeof path && file_exists(AT_FDCWD, path);
-}
-
-/* Cuts the last component off: "a/b" -> "a" and "b", "b" -> "." and "b". */
-static void split_path(char *path, char *name, size_t size)
-{
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        path[--length] = 0;
-    char *slash = strrchr(path, '/');
-    snprintf(name, size, "%s", slash ? slash + 1 : path);
-    if (!slash)
-        strcpy(path, ".");
-    else
-        slash[slash == path] = 0;
-}
-
-static int has_segment(void *context, const char *name, bool is_directory)
-{
-    int64_t base;
-    (void)context;
-    return !is_directory && names_segment(name, SEGMENT_LOG_SUFFIX, &base);
-}
-
-/* Directory, partition and segment that path names; path becomes the directory's. */
-static int resolve(struct inspection *inspection, char path[static LIMIT_PATH])
-{
-    struct file_identity file;
-    char whole[LIMIT_PATH], name[LIMIT_PATH], topic[LIMIT_TOPIC_NAME + 1];
-    int32_t number;
-    int result = file_identify_at(AT_FDCWD, path, &file);
-    if (result)
-        return result;
-    if (!file.is_directory) {
-        snprintf(whole, sizeof whole, "%s", path);
-        split_path(path, name, sizeof name);
-        if (!names_segment(name, SEGMENT_LOG_SUFFIX, &inspection->only_segment))
-            return error_set(MAPLOG_INVALID,
-                             "%s is neither a directory nor a segment (20 digits and .log)", whole);
-    } else if (exists_in(path, META_FILE) || exists_in(path, CATALOG_FILE)) {
-        return 0;
-    }
-    int segments = file_list(AT_FDCWD, path, has_segment, NULL);
-    if (segments <= 0)
-        return segments;
-    snprintf(whole, sizeof whole, "%s", path);
-    split_path(path, name, sizeof name);
-    if (!names_split(name, topic, &number)) { /* "." and the like */
-        snprintf(path, LIMIT_PATH, "%s", whole);
-        strcpy(name, ".");
-    }
-    snprintf(inspection->only_partition, sizeof inspection->only_partition, "%.*s",
-             (int)sizeof inspection->only_partition - 1, name);
-    return 0;
-}
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 int inspect_path(const char *path, const struct inspect_visitor *visitor,
                  struct inspect_counts *counts)
 {
     struct inspect_counts counted = {0};
-    struct inspection inspection = {.visitor = visitor, .counts = &counted, .only_segment = -1};
-    char top[LIMIT_PATH];
-    if (snprintf(top, sizeof top, "%s", path) >= LIMIT_PATH)
-        return error_set(MAPLOG_LIMIT, "the path is longer than %d bytes", LIMIT_PATH - 1);
-    int result = resolve(&inspection, top);
+    struct inspection inspection = {.visitor = visitor, .counts = &counted};
+    int result = inspect_resolve(path, &inspection.target);
     if (result)
         return result;
-    inspection.files = directory_new(top);
+    const char *directory = inspection.target.directory;
+    inspection.files = directory_new(directory);
     if (!inspection.files)
         return error_set(MAPLOG_NO_MEMORY, "cannot inspect %s", path);
-    result = file_open(AT_FDCWD, top, O_RDONLY | O_DIRECTORY, 0, &inspection.files->fd);
+    result = file_open(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY, 0, &inspection.files->fd);
     if (!result)
         result = look_at_directory(&inspection);
     free(inspection.starts);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "log/batch.h"
+#include "log/names.h"
 #include "log/record.h"
 #include "log/recover.h"
 
@@ -92,9 +93,18 @@ struct inspect_recovery {
 int inspect_recover(const char *path, const struct inspect_visitor *visitor,
                     int (*visit)(void *context, const struct inspect_recovery *recovery));
 
-/* ---- for inspect.c, inspect_recover.c and tests: one segment in memory -------------------------
- */
+/* ---- between the files of inspect, and for tests --------------------------------------------- */
 
+/* What a path names. */
+struct inspect_target {
+    char directory[LIMIT_PATH];
+    char partition[NAMES_PARTITION_SIZE]; /* in it; "": all */
+    int64_t segment;                      /* -1: all */
+};
+/* MAPLOG_NOT_FOUND, MAPLOG_INVALID, MAPLOG_LIMIT. */
+int inspect_resolve(const char *path, struct inspect_target *target);
+
+/* One segment in memory. */
 struct inspect_view {
     const char *partition; /* "orders-0" */
     int64_t base;

@@ -47,10 +47,9 @@ int inspect_tell(const struct inspect_visitor *visitor, struct inspect_counts *c
     return visitor->finding ? visitor->finding(visitor->context, finding) : 0;
 }
 
-/* suffix: of the file; what: printf format. */
-__attribute__((format(printf, 6, 7))) static int tell(struct walk *walk, const char *suffix,
-                                                      int64_t position, bool note,
-                                                      const char *advice, const char *what, ...)
+/* about: position, advice and note of a finding in the segment's file with that suffix. */
+__attribute__((format(printf, 4, 5))) static int
+tell(struct walk *walk, const char *suffix, struct inspect_finding about, const char *what, ...)
 {
     char file[LIMIT_PATH], text[ERROR_TEXT_SIZE];
     snprintf(file, sizeof file, "%s/%0*" PRId64 "%s", walk->view->partition, SEGMENT_NAME_BYTES,
@@ -59,15 +58,26 @@ __attribute__((format(printf, 6, 7))) static int tell(struct walk *walk, const c
     va_start(arguments, what);
     vsnprintf(text, sizeof text, what, arguments);
     va_end(arguments);
-    struct inspect_finding finding = {file, position, text, advice, note};
-    return inspect_tell(walk->visitor, &walk->segment->counts, &finding);
+    about.file = file;
+    about.what = text;
+    return inspect_tell(walk->visitor, &walk->segment->counts, &about);
+}
+
+static struct inspect_finding damage(int64_t position, const char *advice)
+{
+    return (struct inspect_finding){.position = position, .advice = advice};
+}
+
+static struct inspect_finding note(int64_t position, const char *advice)
+{
+    return (struct inspect_finding){.position = position, .advice = advice, .note = true};
 }
 
 /* ---- indexes --------------------------------------------------------------------------------- */
 
 static int bad_index(struct walk *walk, const char *suffix, size_t at, const char *what)
 {
-    return tell(walk, suffix, (int64_t)at, false, ADVICE_INDEX, "%s", what);
+    return tell(walk, suffix, damage((int64_t)at, ADVICE_INDEX), "%s", what);
 }
 
 /* Offset index entries up to the batch that was just read; batch NULL: what is left at the end. */
@@ -160,18 +170,20 @@ static int end_indexes(struct walk *walk)
                            "the file ends within an entry");
     bool used = walk->segment->counts.batches > 0;
     if (!result && used && !view->has_index)
-        result = tell(walk, SEGMENT_INDEX_SUFFIX, -1, true,
-                      "it is built again by the next recovery; until then look-ups are slower",
-                      "the file is missing");
+        result =
+            tell(walk, SEGMENT_INDEX_SUFFIX,
+                 note(-1, "it is built again by the next recovery; until then look-ups are slower"),
+                 "the file is missing");
     if (!result && used && !view->has_timeindex)
-        result = tell(walk, SEGMENT_TIMEINDEX_SUFFIX, -1, true,
-                      "it is built again by the next recovery; until then look-ups are slower",
-                      "the file is missing");
+        result =
+            tell(walk, SEGMENT_TIMEINDEX_SUFFIX,
+                 note(-1, "it is built again by the next recovery; until then look-ups are slower"),
+                 "the file is missing");
     struct segment_sizes room = segment_allocation(view->log_bytes);
     bool full = view->timeindex_bytes + TIMEINDEX_ENTRY_BYTES > room.timeindex;
     if (!result && !view->active && view->has_timeindex && !walk->log_is_damaged && !full &&
         walk->max_timestamp > walk->indexed_timestamp)
-        result = tell(walk, SEGMENT_TIMEINDEX_SUFFIX, -1, false, ADVICE_INDEX,
+        result = tell(walk, SEGMENT_TIMEINDEX_SUFFIX, damage(-1, ADVICE_INDEX),
                       "the largest timestamp of the segment, %" PRId64 ", has no entry",
                       walk->max_timestamp);
     return result;
@@ -182,7 +194,8 @@ static int end_indexes(struct walk *walk)
 static int bad_batch(struct walk *walk, const char *what)
 {
     walk->log_is_damaged = true;
-    return tell(walk, SEGMENT_LOG_SUFFIX, (int64_t)walk->position, false, ADVICE_BATCH, "%s", what);
+    return tell(walk, SEGMENT_LOG_SUFFIX, damage((int64_t)walk->position, ADVICE_BATCH), "%s",
+                what);
 }
 
 static int show_batch(struct walk *walk, const struct batch *batch)
@@ -269,21 +282,24 @@ static int skip_damage(struct walk *walk)
     int result;
     if (all_zero(view->log + walk->position, left)) {
         if (view->unclean)
-            result = tell(walk, SEGMENT_LOG_SUFFIX, (int64_t)walk->position, true,
-                          "the next process that attaches cuts it off",
-                          "%" PRIu64 " allocated bytes behind the last batch", left);
+            result =
+                tell(walk, SEGMENT_LOG_SUFFIX,
+                     note((int64_t)walk->position, "the next process that attaches cuts it off"),
+                     "%" PRIu64 " allocated bytes behind the last batch", left);
         else
-            result = tell(walk, SEGMENT_LOG_SUFFIX, (int64_t)walk->position, false, ADVICE_BATCH,
+            result = tell(walk, SEGMENT_LOG_SUFFIX, damage((int64_t)walk->position, ADVICE_BATCH),
                           "%" PRIu64 " zero bytes where batches belong", left);
         walk->position = view->log_bytes;
         return result;
     }
     walk->log_is_damaged = true;
     if (view->unclean && view->active)
-        result = tell(walk, SEGMENT_LOG_SUFFIX, (int64_t)walk->position, false,
-                      "the next process that attaches cuts the log here; `maplog inspect --recover "
-                      "--dry-run` shows what would be lost",
-                      "%s", reason);
+        result = tell(
+            walk, SEGMENT_LOG_SUFFIX,
+            damage((int64_t)walk->position,
+                   "the next process that attaches cuts the log here; `maplog inspect --recover "
+                   "--dry-run` shows what would be lost"),
+            "%s", reason);
     else
         result = bad_batch(walk, reason);
     uint64_t from = walk->position;
@@ -299,9 +315,9 @@ static int skip_damage(struct walk *walk)
         }
     }
     if (!result && walk->position < view->log_bytes)
-        result = tell(walk, SEGMENT_LOG_SUFFIX, (int64_t)from, true,
-                      "the index shows where batches go on", "%" PRIu64 " bytes are passed over",
-                      walk->position - from);
+        result = tell(walk, SEGMENT_LOG_SUFFIX,
+                      note((int64_t)from, "the index shows where batches go on"),
+                      "%" PRIu64 " bytes are passed over", walk->position - from);
     return result;
 }
 

@@ -85,7 +85,7 @@ static bool sound(struct partition *partition, int64_t base, const struct segmen
     parts.timeindex_bytes = sizes->timeindex;
     bool answer = (segment->index || !sizes->index) && (segment->timeindex || !sizes->timeindex) &&
                   indexer_sound((uint32_t)partition->settings.index_interval_bytes, segment->log,
-                                sizes->log, base, &parts, true);
+                                sizes->log, base, &parts);
     segment_drop(segment);
     return answer;
 }

@@ -38,13 +38,13 @@ static int private_list(struct partition *partition, struct segment_list *list)
     return 0;
 }
 
-/* A copy of an index in memory, with room for a new one. */
+/* A copy of an index in memory, with *bytes of room for a new one. */
 static int copy_index(const struct segment *segment, const char *suffix, uint64_t size,
-                      uint64_t room, uint8_t **address, size_t *bytes)
+                      uint8_t **address, size_t *bytes)
 {
     char path[LIMIT_PATH];
     segment_path(segment->partition, segment->base, suffix, path, sizeof path);
-    room = (room > size ? room : size) + 1;
+    uint64_t room = (*bytes > size ? *bytes : size) + 1;
     void *memory;
     int result = map_anonymous(room, &memory);
     if (result)
@@ -73,12 +73,15 @@ static int copy_segment(struct private_segment *known, struct segment *segment)
     if (!result)
         segment->log = mapped;
     struct segment_sizes room = segment_allocation(known->sizes.log);
+    size_t index = room.index, timeindex = room.timeindex;
     if (!result)
-        result = copy_index(segment, SEGMENT_INDEX_SUFFIX, known->sizes.index, room.index,
-                            &segment->index, &segment->index_bytes);
+        result =
+            copy_index(segment, SEGMENT_INDEX_SUFFIX, known->sizes.index, &segment->index, &index);
+    segment->index_bytes = index;
     if (!result)
         result = copy_index(segment, SEGMENT_TIMEINDEX_SUFFIX, known->sizes.timeindex,
-                            room.timeindex, &segment->timeindex, &segment->timeindex_bytes);
+                            &segment->timeindex, &timeindex);
+    segment->timeindex_bytes = timeindex;
     return result;
 }
 

@@ -178,20 +178,15 @@ int transfer_segment(const struct transfer *transfer, const struct transfer_list
 
 /* ---- other files ----------------------------------------------------------------------------- */
 
-int transfer_file(int from_fd, int to_fd, const char *from, const char *to, bool durable,
-                  bool *copied)
+int transfer_file(int from_fd, int to_fd, const char *from, const char *to, bool durable)
 {
     char *text;
     size_t length;
-    if (copied)
-        *copied = false;
     int result = file_read_all(from_fd, from, SMALL_FILE_MAX, &text, &length);
     if (result)
         return result == MAPLOG_NOT_FOUND ? 0 : result;
     result = file_replace(to_fd, to, text, length, durable);
     free(text);
-    if (!result && copied)
-        *copied = true;
     return result;
 }
 

@@ -43,9 +43,8 @@ struct transfer {
  * names the position when the bytes are not whole batches up to the end. */
 int transfer_segment(const struct transfer *transfer, const struct transfer_listener *listener,
                      struct transfer_counts *counts);
-/* Copies a small file of a partition when it is there. *copied may be NULL. */
-int transfer_file(int from_fd, int to_fd, const char *from, const char *to, bool durable,
-                  bool *copied);
+/* Copies a small file of a partition when it is there. */
+int transfer_file(int from_fd, int to_fd, const char *from, const char *to, bool durable);
 /* fsync of a directory below directory_fd ("." for itself). */
 int transfer_sync_directory(int directory_fd, const char *path);
 

@@ -138,9 +138,9 @@ static void without_room_entries_are_left_out(void **state)
     bytes_release(&log);
 }
 
-static bool sound(const struct segment_bytes *log, const struct indexer_parts *parts, bool ended)
+static bool sound(const struct segment_bytes *log, const struct indexer_parts *parts)
 {
-    return indexer_sound(INTERVAL, log->bytes, log->size, 1000, parts, ended);
+    return indexer_sound(INTERVAL, log->bytes, log->size, 1000, parts);
 }
 
 static void what_a_build_gives_is_sound_and_damage_is_not(void **state)
@@ -148,34 +148,33 @@ static void what_a_build_gives_is_sound_and_damage_is_not(void **state)
     (void)state;
     struct segment_bytes log = make_log();
     struct indexer_parts parts = empty_parts();
-    assert_false(sound(&log, &parts, false)); /* entries are missing */
+    assert_false(sound(&log, &parts)); /* entries are missing */
     indexer_init(&indexer, INTERVAL);
     indexer_build(&indexer, log.bytes, log.size, 1000, &parts);
-    assert_true(sound(&log, &parts, false));
-    assert_false(sound(&log, &parts, true)); /* the last time entry is missing */
+    assert_false(sound(&log, &parts)); /* the last time entry is missing */
     indexer_end(&indexer, &parts);
-    assert_true(sound(&log, &parts, true));
+    assert_true(sound(&log, &parts));
     struct indexer_parts whole = parts;
     parts.index_bytes -= 8;
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     parts.index_bytes += 4;
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     parts = whole;
     parts.index_bytes += 8; /* an entry of zeros */
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     parts = whole;
     index_bytes[parts.index_bytes - 1] ^= 1; /* the last entry points into a batch */
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     index_bytes[parts.index_bytes - 1] ^= 1;
     index_bytes[parts.index_bytes - 5] ^= 1; /* ... or has another offset */
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     index_bytes[parts.index_bytes - 5] ^= 1;
     index_bytes[3] ^= 0xff; /* does not ascend */
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     index_bytes[3] ^= 0xff;
-    assert_true(sound(&log, &parts, true));
+    assert_true(sound(&log, &parts));
     log.size = 100; /* entries point behind the end */
-    assert_false(sound(&log, &parts, true));
+    assert_false(sound(&log, &parts));
     bytes_release(&log);
 }
 

@@ -11,7 +11,7 @@ static char kafka_path[64];
 
 static inline int kafka_make(void)
 {
-    strcpy(kafka_path, "/tmp/maplog-kafka-XXXXXX");
+    snprintf(kafka_path, sizeof kafka_path, "/tmp/maplog-kafka-XXXXXX");
     return mkdtemp(kafka_path) ? 0 : -1;
 }
 

@@ -19,10 +19,10 @@ static void partition_names_are_split_at_the_last_dash(void **state)
         assert_false(names_split(others[i], topic, &number));
     char longest[LIMIT_TOPIC_NAME + 16];
     memset(longest, 't', sizeof longest);
-    strcpy(longest + LIMIT_TOPIC_NAME, "-3");
+    memcpy(longest + LIMIT_TOPIC_NAME, "-3", 3);
     assert_true(names_split(longest, topic, &number));
     assert_int_equal(strlen(topic), LIMIT_TOPIC_NAME);
-    strcpy(longest + LIMIT_TOPIC_NAME + 1, "-3");
+    memcpy(longest + LIMIT_TOPIC_NAME + 1, "-3", 3);
     assert_false(names_split(longest, topic, &number));
 }
 

@@ -35,7 +35,7 @@ static void assert_sealed(struct partition *partition, uint32_t interval, bool m
         if (mended) {
             parts = (struct indexer_parts){segment->index,     sizes.index,     UINT32_MAX,
                                            segment->timeindex, sizes.timeindex, UINT32_MAX};
-            assert_true(indexer_sound(interval, segment->log, sizes.log, bases[i], &parts, true));
+            assert_true(indexer_sound(interval, segment->log, sizes.log, bases[i], &parts));
             segment_drop(segment);
             continue;
         }
