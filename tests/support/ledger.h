@@ -48,6 +48,7 @@ bool ledger_read_value(const void *value, size_t size, uint32_t *life, uint32_t 
 /* What a check of a topic found; counts of all partitions. */
 struct ledger_found {
     int64_t records;
+    int32_t epoch;          /* the highest */
     int64_t unacknowledged; /* published, but its producer was killed before it heard so */
 };
 /*

@@ -6,7 +6,7 @@
 #include "log/attach.h"
 #include "os/map.h"
 
-#define NOW 1700000000000ll
+#define NOW 0 /* the time of the append: old records would be removed by retention */
 
 static char control_path[100];
 
@@ -259,6 +259,29 @@ static void a_recovery_that_dies_is_done_again(void **state)
     assert_true(epoch(partition) >= 1);
 }
 
+/* Nothing was in doubt, so nothing is when the one dies who took it over. */
+static void a_death_while_taking_over_leaves_no_doubt(void **state)
+{
+    (void)state;
+    prepare(50);
+    static const char *const points[] = {"prepare-begun", "prepare-done"};
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            fault_signal_at(points[i], 1, SIGKILL);
+            log_attach();
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+    }
+    struct partition *partition = attach();
+    assert_int_equal(log_walk(partition), 50);
+    assert_int_equal(epoch(partition), 0);
+}
+
 static void remnants_of_deleted_topics_go(void **state)
 {
     (void)state;
@@ -300,6 +323,7 @@ int main(void)
         TEST(a_copy_is_another_log),
         TEST(a_partition_whose_files_are_gone_is_empty),
         TEST(a_recovery_that_dies_is_done_again),
+        TEST(a_death_while_taking_over_leaves_no_doubt),
         TEST(remnants_of_deleted_topics_go),
         TEST(a_failed_sync_is_not_forgotten),
     };

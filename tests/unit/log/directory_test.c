@@ -61,7 +61,7 @@ static void the_last_reference_detaches(void **state)
     (void)state;
     struct directory *directory = log_attach();
     struct partition *partition = log_topic("t", NULL, NULL, NULL);
-    log_fill(partition, 1, 10, 1);
+    log_fill(partition, 1, 10, 0);
     assert_ptr_equal(directory_keep(directory), directory);
     uint32_t process = directory->view.process;
     directory_drop(directory);
@@ -102,13 +102,13 @@ static void a_topic_made_anew_is_another_one(void **state)
 {
     (void)state;
     struct partition *old = log_topic("t", NULL, NULL, NULL);
-    log_fill(old, 5, 10, 1);
+    log_fill(old, 5, 10, 0);
     assert_ok(directory_delete_topic(log_directory, "t"));
     struct partition *fresh = log_topic("t", NULL, NULL, NULL);
     assert_ptr_not_equal(old, fresh);
     assert_memory_not_equal(&old->topic_id, &fresh->topic_id, 16);
     assert_int_equal(log_end(fresh), 0);
-    log_fill(fresh, 2, 10, 1);
+    log_fill(fresh, 2, 10, 0);
     assert_int_equal(log_walk(fresh), 2);
     assert_code(MAPLOG_TOPIC_DELETED, partition_check_live(old));
 }
@@ -120,11 +120,11 @@ static void a_slot_that_is_used_again_does_not_revive_what_it_had(void **state)
     struct partition *old = log_topic("old", NULL, NULL, NULL);
     struct writer writer;
     writer_open(old, &writer);
-    assert_int_equal(writer_put(&writer, 10, 1), 0);
+    assert_int_equal(writer_put(&writer, 10, 0), 0);
     assert_ok(directory_delete_topic(log_directory, "old"));
     struct partition *other = log_topic("other", NULL, NULL, NULL);
-    log_fill(other, 3, 10, 1);
-    assert_int_equal(writer_put(&writer, 10, 1), MAPLOG_TOPIC_DELETED);
+    log_fill(other, 3, 10, 0);
+    assert_int_equal(writer_put(&writer, 10, 0), MAPLOG_TOPIC_DELETED);
     assert_int_equal(log_walk(other), 3);
     writer_close(&writer);
 }

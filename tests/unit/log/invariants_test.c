@@ -17,7 +17,7 @@
 
 static struct partition *make(void)
 {
-    return log_topic("t", "segment.bytes=8192", "index.interval.bytes=500", NULL);
+    return log_topic("t", "segment.bytes=8192", "index.interval.bytes=500", "retention.ms=-1");
 }
 
 /* ---- I1: published bytes never change and are never cut off

@@ -45,7 +45,7 @@ static void others_see_every_change(void **state)
     assert_int_equal(found.partitions, 5);
     struct partition *partition;
     assert_ok(directory_partition(log_directory, "a", 4, &partition));
-    log_fill(partition, 3, 10, 1);
+    log_fill(partition, 3, 10, 0);
     assert_ok(directory_delete_topic(log_directory, "a"));
     assert_false(exists(other, "a"));
     assert_true(exists(other, "b"));
@@ -88,7 +88,7 @@ static void a_change_that_cannot_be_stored_did_not_happen(void **state)
 {
     (void)state;
     struct partition *kept = log_topic("kept", NULL, NULL, NULL);
-    log_fill(kept, 3, 10, 1);
+    log_fill(kept, 3, 10, 0);
     struct directory *other = log_attach();
     static const enum fault_kind kinds[] = {FAULT_OPEN, FAULT_WRITE, FAULT_SYNC, FAULT_RENAME,
                                             FAULT_ALLOCATE};
@@ -106,7 +106,7 @@ static void a_change_that_cannot_be_stored_did_not_happen(void **state)
             if (!doubtful)
                 assert_int_equal(there, result == 0);
             if (there)
-                log_fill(log_partition(other, name), 2, 10, 1);
+                log_fill(log_partition(other, name), 2, 10, 0);
             const char *configs[] = {nth % 2 ? "segment.bytes=50000" : "segment.bytes=60000", NULL};
             struct settings before, after;
             uint64_t generation;
@@ -123,7 +123,7 @@ static void a_change_that_cannot_be_stored_did_not_happen(void **state)
     fault_set(FAULT_WRITE, 1, ENOSPC, 1);
     assert_code(MAPLOG_DISK_FULL, directory_delete_topic(log_directory, "kept"));
     fault_clear();
-    log_fill(kept, 3, 10, 1);
+    log_fill(kept, 3, 10, 0);
     assert_int_equal(log_walk(kept), 6);
     assert_true(exists(other, "kept"));
     directory_drop(other);
@@ -216,7 +216,7 @@ static void a_dead_changer_loses_nobody_elses_topic(void **state)
     assert_true(exists(other, "victim"));
     struct partition *partition;
     assert_ok(directory_partition(other, "victim", 1, &partition));
-    log_fill(partition, 3, 10, 1);
+    log_fill(partition, 3, 10, 0);
     log_topic("third", NULL, NULL, NULL);
     assert_int_equal(log_walk(partition), 3);
     assert_true(exists(log_directory, "victim"));
@@ -234,7 +234,7 @@ static void a_death_while_creating_leaves_nothing_in_the_way(void **state)
             assert_ok(result);
         struct partition *partition;
         assert_ok(directory_partition(log_directory, "victim", 1, &partition));
-        log_fill(partition, 3, 10, 1);
+        log_fill(partition, 3, 10, 0);
         assert_int_equal(log_walk(partition), 3);
         assert_ok(directory_delete_topic(log_directory, "victim"));
     }
@@ -252,7 +252,7 @@ static void a_death_while_deleting_is_made_up_for(void **state)
             for (int32_t p = 0; p < 2; p++) {
                 struct partition *partition;
                 assert_ok(directory_partition(log_directory, "victim", p, &partition));
-                log_fill(partition, 3, 10, 1);
+                log_fill(partition, 3, 10, 0);
             }
             change_and_die(delete_victim, points[i], 1);
             if (again) { /* everybody is gone, somebody comes */
@@ -265,7 +265,7 @@ static void a_death_while_deleting_is_made_up_for(void **state)
                 assert_int_equal(i, 0); /* it was only about to be deleted */
                 struct partition *partition;
                 assert_ok(directory_partition(log_directory, "victim", 1, &partition));
-                log_fill(partition, 1, 10, 1);
+                log_fill(partition, 1, 10, 0);
                 assert_int_equal(log_walk(partition), 4);
                 assert_ok(delete_victim(log_directory));
             }
@@ -280,15 +280,15 @@ static void a_death_while_deleting_is_made_up_for(void **state)
 static void a_topic_made_anew_has_no_checkpoints(void **state)
 {
     (void)state;
-    log_fill(log_topic("other", NULL, NULL, NULL), 5, 10, 1);
+    log_fill(log_topic("other", NULL, NULL, NULL), 5, 10, 0);
     struct partition *partition = log_topic("t", NULL, NULL, NULL);
-    log_fill(partition, 10, 10, 1);
+    log_fill(partition, 10, 10, 0);
     assert_ok(durable_wait(partition, 10, LONG_NS));
     assert_ok(partition_delete_records(partition, 8));
     assert_ok(partition_delete_records(log_partition(log_directory, "other"), 3));
     assert_ok(duty_store_checkpoints(log_directory));
     assert_ok(directory_delete_topic(log_directory, "t"));
-    log_fill(log_topic("t", NULL, NULL, NULL), 10, 10, 1);
+    log_fill(log_topic("t", NULL, NULL, NULL), 10, 10, 0);
     log_directory->view.control->header.boot_id[0] ^= 1; /* a power cut */
     directory_drop(log_directory);
     log_directory = log_attach();
@@ -302,7 +302,7 @@ static void a_topic_made_anew_has_no_checkpoints(void **state)
 static void a_writer_that_is_stopped_holds_up_no_deletion(void **state)
 {
     (void)state;
-    log_fill(log_topic("t", NULL, NULL, NULL), 3, 10, 1);
+    log_fill(log_topic("t", NULL, NULL, NULL), 3, 10, 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
@@ -314,7 +314,7 @@ static void a_writer_that_is_stopped_holds_up_no_deletion(void **state)
         lease_enter(&writer.appender.lease, LONG_NS);
         raise(SIGSTOP);
         lease_leave(&writer.appender.lease);
-        _exit(writer_put(&writer, 10, 1) == MAPLOG_TOPIC_DELETED ? 0 : 2);
+        _exit(writer_put(&writer, 10, 0) == MAPLOG_TOPIC_DELETED ? 0 : 2);
     }
     int status;
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
@@ -322,7 +322,7 @@ static void a_writer_that_is_stopped_holds_up_no_deletion(void **state)
     assert_ok(directory_delete_topic(log_directory, "t"));
     assert_int_equal(entries("t-0"), 0);
     struct partition *again = log_topic("t", NULL, NULL, NULL);
-    log_fill(again, 5, 10, 1);
+    log_fill(again, 5, 10, 0);
     kill(pid, SIGCONT);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);

@@ -52,7 +52,7 @@ static void a_topic_in_the_catalog_is_not_touched(void **state)
 {
     (void)state;
     struct partition *partition = log_topic("kept", NULL, NULL, NULL);
-    log_fill(partition, 3, 10, 1);
+    log_fill(partition, 3, 10, 0);
     assert_ok(unfinished_note(log_directory, "kept", 1, &id)); /* of a former topic of that name */
     log_topic("another", NULL, NULL, NULL);
     assert_false(there(UNFINISHED_FILE));
@@ -100,7 +100,7 @@ static void who_still_has_the_topic_is_told(void **state)
     (void)state;
     struct partition *partition = log_topic("t", NULL, NULL, NULL);
     struct partition *kept = log_topic("kept", NULL, NULL, NULL);
-    log_fill(partition, 3, 10, 1);
+    log_fill(partition, 3, 10, 0);
     assert_ok(unfinished_note(log_directory, "t", 1, &id));
     /* It died right after it stored the catalog. */
     pthread_mutex_lock(&log_directory->lock);
