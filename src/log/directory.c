@@ -123,7 +123,7 @@ static void retain_before_leaving(struct directory *directory)
         struct partition *partition = directory->partitions[i];
         if (partition && load_relaxed(&partition->appended_ms) &&
             partition_check_live(partition) == 0)
-            retain_apply(partition, now_ms);
+            retain_sealed(partition, now_ms);
     }
 }
 

@@ -167,10 +167,11 @@ static int roll_expired(struct partition *partition, const struct partition_end 
     return result == MAPLOG_BUSY ? 0 : result;
 }
 
-/* One pass. 1: the active segment was rolled, look again. */
+/* One pass. next_ms NULL: the active segment is left alone. 1: it was rolled, look again. */
 static int apply(struct partition *partition, const struct settings *settings, int64_t now_ms,
                  int64_t *next_ms)
 {
+    int64_t ignored = INT64_MAX;
     struct retained found;
     int result = look(partition, &found);
     if (result)
@@ -180,12 +181,12 @@ static int apply(struct partition *partition, const struct settings *settings, i
     if (settings->retention_bytes >= 0)
         result = excess_by_size(partition, &found, settings->retention_bytes, &by_size);
     if (!result && settings->retention_ms >= 0)
-        result = excess_by_time(partition, &found, &age, &by_time, next_ms);
+        result = excess_by_time(partition, &found, &age, &by_time, next_ms ? next_ms : &ignored);
     if (result == 0) {
         size_t gone = by_size > by_time ? by_size : by_time;
         if (gone > 0)
             raise_to(&partition->control->log_start, (uint64_t)end_of(&found, gone - 1));
-        if (by_time == found.list.count && settings->retention_ms >= 0)
+        if (next_ms && by_time == found.list.count && settings->retention_ms >= 0)
             result = roll_expired(partition, &found.end, &age, next_ms);
     }
     segment_list_free(&found.list);
@@ -215,6 +216,16 @@ int retain_check(struct partition *partition, int64_t now_ms, int64_t *next_ms)
     if (!result)
         *next_ms = next;
     return result;
+}
+
+int retain_sealed(struct partition *partition, int64_t now_ms)
+{
+    struct settings settings;
+    uint64_t generation;
+    int result = partition_settings(partition, &settings, &generation);
+    if (!result && settings.retain)
+        result = apply(partition, &settings, now_ms, NULL);
+    return result ? result : retain_remove_below_start(partition);
 }
 
 int retain_apply(struct partition *partition, int64_t now_ms)
