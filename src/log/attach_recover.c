@@ -153,8 +153,8 @@ int attach_prepare(struct directory *directory)
     uint64_t generation = load_relaxed(&control->header.settings_generation);
     uint64_t attachments = load_relaxed(&control->header.attachments);
     control_format(control, writers_here(directory));
-    /* What was not trusted is good only after a whole recovery. What was stays good if we die, since
-     * each slot is either as it was or done. */
+    /* What was not trusted is good only after a whole recovery. What was stays good if we die,
+     * since each slot is either as it was or done. */
     if (!trusted)
         swap_full(&control->header.session, 1);
     trust_store(&now, &control->header);

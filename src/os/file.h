@@ -25,7 +25,7 @@ struct file_identity {
     uint64_t size;
     int64_t modified_ms;
     uint64_t born_ns; /* creation of the inode; 0: the file system does not say */
-    bool backdated;   /* its modification time was set by hand, or its mode or owner changed since */
+    bool backdated;   /* its times were set by hand, or its mode or owner changed since */
     bool is_directory;
     bool is_regular; /* a plain file: no pipe, no device */
 };
@@ -58,7 +58,7 @@ int file_allocate(int fd, const char *path, uint64_t position,
                   uint64_t length); /* posix_fallocate */
 int file_punch(int fd, const char *path, uint64_t position, uint64_t length);
 int file_truncate(int fd, const char *path, uint64_t size);
-int file_touch(int fd, const char *path); /* modified now: not backdated any more */
+int file_touch(int fd, const char *path);     /* modified now: not backdated any more */
 int file_sync(int fd, const char *path);      /* fsync */
 int file_sync_data(int fd, const char *path); /* fdatasync */
 int file_identify(int fd, const char *path, struct file_identity *identity);
