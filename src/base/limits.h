@@ -20,7 +20,8 @@
 #define LIMIT_ANONYMOUS_SLOTS 64          /* segment slots of an anonymous log */
 #define LIMIT_DECOMPRESSED (256u << 20)   /* bytes that one compressed batch may unfold to */
 #define LIMIT_INDEX_BYTES (10u << 20)     /* of one index file, as Kafka's segment.index.bytes */
-#define LIMIT_ALLOCATE_MEMORY (4u << 20)  /* bytes, largest step on tmpfs, which zeroes them there \
+#define LIMIT_ALLOCATE_MEMORY                                                                      \
+    (4u << 20)                            /* bytes, largest step on tmpfs, which zeroes them there \
                                            */
 #define LIMIT_ALLOCATE_DURABLE (8u << 20) /* bytes, largest step with durable acknowledgements */
 #define LIMIT_CATALOG (64u << 20)         /* bytes of the file of topics */
