@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "log/codec.h"
 #include "log/directory.h"
+#include "log/duty.h"
 #include "log/index.h"
 #include "log/reader.h"
 #include "log/record.h"
@@ -210,5 +211,9 @@ int partition_delete_records(struct partition *partition, int64_t before)
         return error_set(MAPLOG_OFFSET_OUT_OF_RANGE, "%s ends at offset %lld, before %lld",
                          partition->name, (long long)end.offset, (long long)before);
     raise_to(&partition->control->log_start, (uint64_t)before);
-    return retain_remove_below_start(partition);
+    result = retain_remove_below_start(partition);
+    /* After a reboot the files alone would say less: a start may lie within a segment. */
+    if (!result && !partition->directory->anonymous)
+        result = duty_store_checkpoints(partition->directory);
+    return result;
 }

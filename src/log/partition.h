@@ -29,7 +29,6 @@ struct partition {
     uint64_t settings_generation; /* of settings; others read it under lock */
     struct segment *active;       /* last active segment mapped writable here; a reference */
     _Atomic int64_t appended_ms;  /* last append of this process, for the warmer */
-    _Atomic uint64_t warm_wanted; /* bytes ahead of the tail that the warmer should populate */
 };
 
 /* A consistent look at the commit point (shm/layout.h: rolls, base, published). */

@@ -184,3 +184,10 @@ def test_retention_reaches_topics_that_only_short_processes_append_to(maplog):
     assert len(list((maplog.data / "t-0").glob("*.log"))) <= 4
     first = int(maplog.consume("t", "--count", "1", "--format", "%o"))
     assert first > 0
+
+
+def test_deleted_records_stay_deleted_when_the_control_file_is_lost(maplog):
+    maplog.produce("t", b"".join(b"%d\n" % i for i in range(100)))
+    maplog.run("topic", "delete-records", "t", "--before", "40")
+    (maplog.data / "maplog.control").unlink()
+    assert maplog.consume("t", "--count", "1") == b"40\n"
