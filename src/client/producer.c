@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/murmur2.h"
+#include "log/progress.h"
 #include "os/process.h"
 
 /* Records without a key go to another partition after so many, or so many bytes. */
@@ -109,6 +110,8 @@ int maplog_producer_open(struct maplog *log, const char *topic,
         return result;
     if (log->directory->read_only)
         return error_set(MAPLOG_DENIED, "%s was opened read-only", log->directory->path);
+    if (strcmp(topic, PROGRESS_TOPIC) == 0)
+        return error_set(MAPLOG_DENIED, "only commits of groups are written to " PROGRESS_TOPIC);
     struct maplog_producer *made = calloc(1, sizeof *made);
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a producer");

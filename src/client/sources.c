@@ -143,8 +143,9 @@ int sources_refresh(struct maplog_consumer *consumer)
         if (result)
             return result;
     }
-    for (int32_t i = known; consumer->all && i < found.partitions; i++) {
-        result = sources_add(consumer, i, true);
+    /* Without a group also those that an earlier look failed to add. */
+    for (int32_t i = consumer->group ? known : 0; consumer->all && i < found.partitions; i++) {
+        result = consumer->by_number[i] ? 0 : sources_add(consumer, i, true);
         if (result < 0)
             return result;
         more |= result;

@@ -33,6 +33,8 @@ int maplog_topic_create(struct maplog *log, const char *topic, int32_t partition
         return result;
     if (partitions < 0)
         return error_set(MAPLOG_INVALID, "%d partitions", (int)partitions);
+    if (strcmp(topic, PROGRESS_TOPIC) == 0)
+        return error_set(MAPLOG_INVALID, PROGRESS_TOPIC " is made by the first commit of a group");
     return directory_create_topic(log->directory, topic, partitions ? partitions : 1, configs);
 }
 

@@ -24,7 +24,7 @@ static const char *hint(int code)
     case MAPLOG_CORRUPT:
         return "this shows what is wrong: maplog inspect %s";
     case MAPLOG_TOO_LARGE:
-        return "raise it: maplog topic alter TOPIC --config max.message.bytes=N --data %s";
+        return "max.message.bytes and segment.bytes of the topic bound a record: maplog topic alter";
     case MAPLOG_GROUP_BUSY:
         return "this shows who is attached: maplog ps --data %s";
     case MAPLOG_TIMED_OUT:

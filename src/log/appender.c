@@ -236,8 +236,9 @@ int appender_append_record(struct appender *appender, const struct maplog_record
 {
     int64_t timestamp = record->timestamp ? record->timestamp : now_ms;
     size_t value_size = record->value_size;
-    if (__builtin_expect(
-            record->key || record->header_count || !record->value || value_size > INT32_MAX / 2, 0))
+    if (__builtin_expect(record->key || record->key_size || record->header_count ||
+                             !record->value || value_size > INT32_MAX / 2,
+                         0))
         return append_built(appender, record, timestamp, offset);
     int result = begin(appender);
     if (__builtin_expect(result, 0))

@@ -50,6 +50,27 @@ static void a_record_keeps_everything_it_carries(void **state)
     assert_ok(maplog_producer_close(producer));
 }
 
+static void sizes_without_bytes_are_refused(void **state)
+{
+    (void)state;
+    make_topic("sizes", 1, NULL);
+    struct maplog_producer *producer = open_producer("sizes", NULL);
+    struct maplog_record keyless = {.key_size = 5, .value = "v", .value_size = 1};
+    struct maplog_record valueless = {.value_size = 5};
+    assert_code(MAPLOG_INVALID, maplog_produce(producer, &keyless, NULL));
+    assert_code(MAPLOG_INVALID, maplog_produce(producer, &valueless, NULL));
+    assert_ok(maplog_producer_close(producer));
+}
+
+static void the_topic_of_group_progress_is_not_for_everybody(void **state)
+{
+    (void)state;
+    struct maplog_producer *producer;
+    assert_code(MAPLOG_INVALID, maplog_topic_create(fixture_log, "__consumer_offsets", 1, NULL));
+    assert_code(MAPLOG_DENIED,
+                maplog_producer_open(fixture_log, "__consumer_offsets", NULL, &producer));
+}
+
 static void null_and_empty_are_two_things(void **state)
 {
     (void)state;
@@ -328,6 +349,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_keeps_everything_it_carries),
+        cmocka_unit_test(sizes_without_bytes_are_refused),
+        cmocka_unit_test(the_topic_of_group_progress_is_not_for_everybody),
         cmocka_unit_test(null_and_empty_are_two_things),
         cmocka_unit_test(an_unstamped_record_gets_the_time),
         cmocka_unit_test(the_log_may_stamp_the_append_time),
