@@ -24,7 +24,8 @@ static const char *hint(int code)
     case MAPLOG_CORRUPT:
         return "this shows what is wrong: maplog inspect %s";
     case MAPLOG_TOO_LARGE:
-        return "max.message.bytes and segment.bytes of the topic bound a record: maplog topic alter";
+        return "max.message.bytes and segment.bytes of the topic bound a record: maplog topic "
+               "alter";
     case MAPLOG_GROUP_BUSY:
         return "this shows who is attached: maplog ps --data %s";
     case MAPLOG_TIMED_OUT:
