@@ -14,6 +14,7 @@
 #include "log/names.h"
 #include "log/progress.h"
 #include "log/recover.h"
+#include "os/fault.h"
 #include "os/lock.h"
 #include "os/process.h"
 
@@ -250,6 +251,7 @@ static int copy_partition(struct import *import, const char *from)
     if (!result && durable)
         result = transfer_sync_directory(to_fd, to);
     import->counts->partitions++;
+    fault_point("import-copied");
     return result;
 }
 
@@ -266,6 +268,7 @@ static int place(void *context, const struct catalog_topic *topic)
         struct recovered found;
         names_aside(copy, import->topic, number, &import->id, NAMES_DELETE);
         result = file_rename(directory->fd, copy, import->names.items[i]);
+        fault_point("import-placed");
         if (!result)
             result = directory_open_slot(directory, topic, number, &partition);
         if (!result)

@@ -378,6 +378,19 @@ static int look_at_top(struct inspection *inspection)
     return result;
 }
 
+static int see_aside(void *context, const char *name, bool is_directory)
+{
+    static const char suffix[] = "-" NAMES_STRAY;
+    struct inspection *inspection = context;
+    size_t length = strlen(name);
+    if (!is_directory || length < sizeof suffix ||
+        strcmp(name + length - (sizeof suffix - 1), suffix) != 0)
+        return 0;
+    return tell(inspection, inspection->counts,
+                note(name, "delete it when nobody needs its records"),
+                "was there before the topic of its name, and was put aside");
+}
+
 static int look_at_directory(struct inspection *inspection)
 {
     int fd = inspection->files->fd;
@@ -397,6 +410,8 @@ static int look_at_directory(struct inspection *inspection)
     if (!result && inspection->target.partition[0])
         return look_at_partition(inspection, inspection->target.partition);
     struct names names = {0};
+    if (!result)
+        result = file_list(fd, ".", see_aside, inspection);
     if (!result)
         result = list_partitions(inspection, &names);
     for (size_t i = 0; !result && i < names.count; i++)

@@ -80,6 +80,26 @@ static int bad_index(struct walk *walk, const char *suffix, size_t at, const cha
     return tell(walk, suffix, damage((int64_t)at, ADVICE_INDEX), "%s", what);
 }
 
+/* An entry that is yet to come is wrong when its successor is due already; or it would hold up all
+ * that follow. */
+static bool is_passed(const struct walk *walk, uint32_t position)
+{
+    const struct inspect_view *view = walk->view;
+    size_t next = walk->index_at + INDEX_ENTRY_BYTES;
+    if (next + INDEX_ENTRY_BYTES > view->index_bytes)
+        return false;
+    uint32_t successor = bytes_load32(view->index + next + 4);
+    return successor < position && successor <= walk->position;
+}
+
+static bool is_time_passed(const struct walk *walk, const struct batch *batch)
+{
+    const struct inspect_view *view = walk->view;
+    size_t next = walk->timeindex_at + TIMEINDEX_ENTRY_BYTES;
+    return next + TIMEINDEX_ENTRY_BYTES <= view->timeindex_bytes &&
+           view->base + bytes_load32(view->timeindex + next + 8) <= batch->last_offset;
+}
+
 /* Offset index entries up to the batch that was just read; batch NULL: what is left at the end. */
 static int check_index(struct walk *walk, const struct batch *batch)
 {
@@ -87,11 +107,11 @@ static int check_index(struct walk *walk, const struct batch *batch)
     while (walk->index_at + INDEX_ENTRY_BYTES <= view->index_bytes) {
         uint32_t relative = bytes_load32(view->index + walk->index_at);
         uint32_t position = bytes_load32(view->index + walk->index_at + 4);
-        if (batch && position > walk->position)
+        if (batch && position > walk->position && !is_passed(walk, position))
             return 0;
         char text[160];
         int result = 0;
-        if (!batch || position < walk->position) {
+        if (!batch || position != walk->position) {
             snprintf(text, sizeof text,
                      "entry of offset %" PRId64 ": no batch begins at position %" PRIu32,
                      view->base + relative, position);
@@ -143,7 +163,7 @@ static int check_timeindex(struct walk *walk, const struct batch *batch)
         const uint8_t *entry = view->timeindex + walk->timeindex_at;
         int64_t timestamp = (int64_t)bytes_load64(entry);
         int64_t offset = view->base + bytes_load32(entry + 8);
-        if (batch && offset > batch->last_offset)
+        if (batch && offset > batch->last_offset && !is_time_passed(walk, batch))
             return 0;
         int result = check_timeindex_entry(walk, batch, timestamp, offset);
         if (result)
