@@ -100,8 +100,9 @@ def test_damage_is_named_and_gives_status_1(maplog, suffix, position):
     flip(segment(maplog, suffix=suffix), position)
     text = inspect(maplog, status=1)
     assert re.search(rf"^t-0/{0:020}\.{suffix}: position \d+: .+; .+$", text, re.M), text
-    assert re.search(r"^t-0 .* [12] wrong +none$", text, re.M)
-    assert re.search(r"^[12] findings in ", text, re.M)
+    # A base offset is not under the CRC: one that is wrong may show in the indexes as well.
+    assert re.search(r"^t-0 .* [1-4] wrong +none$", text, re.M)
+    assert re.search(r"^[1-4] findings in ", text, re.M)
 
 
 def test_partitions_and_files_can_be_named(maplog):
