@@ -110,7 +110,7 @@ static int open_lock(struct directory *directory, int flags)
     if (!result)
         result = process_close_in_child(view->lock_fd);
     process_fork_release();
-    return result ? error_prefix(result, "%s", directory->path) : 0;
+    return result;
 }
 
 /* Under LOCK_SETUP. */

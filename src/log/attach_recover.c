@@ -148,7 +148,8 @@ int attach_prepare(struct directory *directory)
     if (result)
         return result;
     memset(control->processes, 0, sizeof control->processes);
-    memset(control->seats, 0, sizeof control->seats);
+    if (!trusted)
+        memset(control->seats, 0, sizeof control->seats);
     uint64_t partitions = load_relaxed(&control->header.partition_limit);
     uint64_t generation = load_relaxed(&control->header.settings_generation);
     uint64_t attachments = load_relaxed(&control->header.attachments);
@@ -181,6 +182,7 @@ int attach_prepare(struct directory *directory)
     free_checkpoints(&checkpoints);
     if (!result)
         result = file_list(directory->fd, ".", remove_deleted, directory);
+    memset(control->seats, 0, sizeof control->seats); /* trust_partition looked at them */
     fault_point("prepare-done");
     return result ? result : make_trusted(directory);
 }

@@ -17,6 +17,13 @@
 #define ATTACH_TIMEOUT_MS 10000
 #define KEEPER_LATE_MS 5000 /* a keeper makes a round each second */
 
+/* Files are opened relative to the directory, so their errors do not name it. */
+static int named(const struct directory *directory, int result)
+{
+    bool known = !result || strstr(error_text(), directory->path);
+    return known ? result : error_prefix(result, "%s", directory->path);
+}
+
 static int open_files(struct directory *directory, const struct maplog_open_options *options)
 {
     bool create = options->flags & MAPLOG_CREATE;
@@ -79,7 +86,7 @@ int directory_open(const char *path, const struct maplog_open_options *options,
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "cannot open %s", path);
     made->read_only = options->flags & MAPLOG_READ_ONLY;
-    int result = open_files(made, options);
+    int result = named(made, open_files(made, options));
     if (result) {
         directory_drop(made);
         return result;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "log/batch.h"
+#include "log/directory.h"
 #include "log/index.h"
 #include "os/file.h"
 
@@ -43,14 +44,31 @@ bool trust_header(const struct control_header *header, const struct trust *now)
            (load_acquire(&header->session) & 1) == 0;
 }
 
-/* Is there a whole batch with this or a later offset? A dead writer's, who had copied but not
- * published it, counts too: it does no harm. */
-static bool goes_on(const struct segment *segment, uint64_t size, uint32_t position, int64_t offset)
+/* How many whole batches with this or later offsets there are, up to two. */
+static int batches_behind(const struct segment *segment, uint64_t size, uint32_t position,
+                          int64_t offset)
 {
+    int count = 0;
     struct batch batch;
-    return position < size && size <= segment->log_bytes &&
+    while (count < 2 && position < size && size <= segment->log_bytes &&
            batch_read(segment->log + position, size - position, &batch) == 0 &&
-           batch.base_offset >= offset && batch_check_crc(&batch) == 0;
+           batch.base_offset >= offset && batch_check_crc(&batch) == 0) {
+        count++;
+        offset = batch.last_offset + 1;
+        position += batch.size;
+    }
+    return count;
+}
+
+/* Did somebody die within an append? Then he may have left one batch that was not published. */
+static bool died_inside(const struct partition *partition)
+{
+    const struct control *control = partition->directory->view.control;
+    uint64_t limit = load_relaxed(&control->header.seat_limit);
+    for (uint32_t i = 0; i < limit && i < LIMIT_SEATS; i++)
+        if (load_relaxed(&control->seats[i].in_append) == partition->slot + 1)
+            return true;
+    return false;
 }
 
 /* Walks from the last index entry to the published end. */
@@ -76,17 +94,21 @@ static bool ends_where_it_says(const struct partition *partition, const struct s
     return next == end->offset;
 }
 
-static bool opens_and(struct partition *partition, int64_t base, const struct partition_end *end)
+/* A segment from the active one on: it ends where the control slot says, or is not begun. */
+static bool fits_end(struct partition *partition, int64_t base, const struct partition_end *end)
 {
     struct segment_sizes sizes;
     struct segment *segment;
     if (partition->store->sizes(partition, base, &sizes) || sizes.log > LIMIT_SEGMENT_BYTES ||
         partition->store->open(partition, base, 0, false, &segment))
         return false;
-    bool fits = base == end->base
-                    ? sizes.log >= end->position && ends_where_it_says(partition, segment, end) &&
-                          !goes_on(segment, sizes.log, end->position, end->offset)
-                    : !goes_on(segment, sizes.log, 0, end->offset);
+    bool active = end->rolls && base == end->base;
+    int behind = batches_behind(segment, sizes.log, active ? end->position : 0, end->offset);
+    if (behind == 1 && active && died_inside(partition))
+        behind = 0;
+    bool fits =
+        behind == 0 &&
+        (!active || (sizes.log >= end->position && ends_where_it_says(partition, segment, end)));
     segment_drop(segment);
     return fits;
 }
@@ -116,7 +138,7 @@ bool trust_partition(struct partition *partition)
         if (end.rolls && base < end.base)
             fits = was_sealed(partition, base, &end);
         else /* the active one, or what a writer left that died while it rolled */
-            fits = opens_and(partition, base, &end);
+            fits = fits_end(partition, base, &end);
     }
     segment_list_free(&list);
     return fits && active;

@@ -24,5 +24,5 @@ int trust_look(int directory_fd, const char *control_file, struct trust *now);
 void trust_store(const struct trust *now, struct control_header *header);
 bool trust_header(const struct control_header *header, const struct trust *now);
 /* Do the batches from the last index entry on end just where the control slot says, with nothing
- * behind them that was published once? */
+ * behind them that was published once? The seats are as the last processes left them. */
 bool trust_partition(struct partition *partition);

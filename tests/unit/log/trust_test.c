@@ -131,6 +131,32 @@ static void every_true_tail_is_believed(void **state)
     writer_close(&writer);
 }
 
+/* A whole batch behind the end is a dead writer's if somebody died inside; two are not. */
+static void an_unpublished_batch_needs_a_dead_writer(void **state)
+{
+    (void)state;
+    struct partition *partition = make(3);
+    struct partition_end end;
+    partition_end(partition, &end);
+    uint8_t *log = partition->active->log;
+    uint32_t size = bytes_load32(log + BATCH_LENGTH) + BATCH_PREFIX_BYTES;
+    memcpy(log + end.position, log, size);
+    bytes_store64(log + end.position + BATCH_BASE_OFFSET, (uint64_t)end.offset);
+    assert_false(trust_partition(partition));
+    uint32_t seat;
+    assert_ok(control_take_seat(&log_directory->view, &seat));
+    _Atomic uint32_t *inside = &log_directory->view.control->seats[seat].in_append;
+    store_relaxed(inside, partition->slot + 1);
+    assert_true(trust_partition(partition));
+    store_relaxed(inside, partition->slot + 2);
+    assert_false(trust_partition(partition));
+    store_relaxed(inside, partition->slot + 1);
+    memcpy(log + end.position + size, log, size);
+    bytes_store64(log + end.position + size + BATCH_BASE_OFFSET, (uint64_t)end.offset + 1);
+    assert_false(trust_partition(partition));
+    control_leave_seat(&log_directory->view, seat);
+}
+
 static void a_tail_that_differs_is_not(void **state)
 {
     (void)state;
@@ -218,6 +244,7 @@ int main(void)
         TEST(a_control_file_is_believed_where_it_was_made),
         TEST(a_file_that_was_copied_over_is_not),
         TEST(every_true_tail_is_believed),
+        TEST(an_unpublished_batch_needs_a_dead_writer),
         TEST(a_tail_that_differs_is_not),
         TEST(a_shorter_file_is_not),
     };
