@@ -31,9 +31,9 @@ struct lease {
     bool mutex;           /* WRITER_MUTEX: lock at each append */
 };
 
-#define LEASE_FAIR_APPENDS 256 /* a wanted lease is handed over after so many appends ... */
-#define LEASE_FAIR_US 50       /* ... or when it was wanted for so many microseconds */
-#define LEASE_IDLE_US 2        /* an owner that was not seen appending for so long is idle */
+#define LEASE_FAIR_APPENDS 1024 /* a wanted lease is handed over after so many appends ... */
+#define LEASE_FAIR_US 50        /* ... or when it was wanted for so many microseconds */
+#define LEASE_IDLE_US 2         /* an owner that was not seen appending for so long is idle */
 
 /* The seat is the caller's. A partition slot that is given to another partition later answers
  * MAPLOG_TOPIC_DELETED to this lease. */
