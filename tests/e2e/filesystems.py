@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -89,3 +90,22 @@ def ext4(megabytes):
     finally:
         system.unmount()
         shutil.rmtree(home)
+
+
+@contextlib.contextmanager
+def fuse():
+    """The mount point of an empty file system of FUSE's kind."""
+    needs_root()
+    point = pathlib.Path(tempfile.mkdtemp(prefix="maplog-fs-"))
+    server = subprocess.Popen([sys.executable, pathlib.Path(__file__).parent / "empty_fuse.py", point],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        if server.stdout.readline() != b"mounted\n":
+            pytest.skip("this kernel has no FUSE")
+        yield point
+    finally:
+        server.kill()  # whoever waits for an answer gets an error
+        server.wait()
+        server.stdout.close()
+        subprocess.run(["umount", "--lazy", str(point)], capture_output=True)
+        point.rmdir()

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import PROGRAM, Maplog
-from filesystems import ext4, needs_root, run
+from filesystems import ext4, fuse, needs_root, run
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -157,6 +157,15 @@ def test_a_group_that_may_only_read_reads(shared):
     assert as_user(shared, *reader, "consume", "t").stdout == b"a\nb\n"
     refused = as_user(shared, *reader, "produce", "t", input=b"c\n", status=1)
     assert b"ermission denied" in refused.stderr
+
+
+def test_a_network_file_system_is_refused(maplog):
+    """FUSE counts as one, and needs no server elsewhere."""
+    with fuse() as point:
+        maplog.data = point
+        for words in (["produce", "t"], ["consume", "t"], ["topic", "create", "t"]):
+            refused = maplog.run(*words, input=b"a\n", status=1)
+            assert b"network file system" in refused.stderr and str(point).encode() in refused.stderr
 
 
 def test_durable_requests_in_memory_are_refused(in_memory):
