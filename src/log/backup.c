@@ -175,7 +175,8 @@ static int copy_all(struct backup *backup)
                                           backup->count, backup->durable);
     if (!result)
         result = catalog_store(&catalog, backup->to_fd, backup->durable);
-    if (!result)
+    fault_point("backup-copied");
+    if (!result) /* the last one: only what is whole opens */
         result = transfer_file(backup->directory->fd, backup->to_fd, META_FILE, META_FILE,
                                backup->durable);
     catalog_free(&catalog);

@@ -16,7 +16,7 @@ static void wall_clock_counts_milliseconds_since_1970(void **state)
     int64_t before = (int64_t)time(NULL);
     int64_t now = clock_wall_ms();
     assert_true(now >= before * 1000);
-    assert_true(now <= ((int64_t)time(NULL) + 1) * 1000);
+    assert_true(now <= ((int64_t)time(NULL) + 2) * 1000); /* time() may lag by a tick */
 }
 
 static void sleeping_takes_at_least_its_time(void **state)
