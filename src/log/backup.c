@@ -10,6 +10,7 @@
 #include "log/checkpoint.h"
 #include "log/meta.h"
 #include "log/names.h"
+#include "os/fault.h"
 #include "log/progress.h"
 
 struct backup {
