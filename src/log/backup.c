@@ -10,8 +10,8 @@
 #include "log/checkpoint.h"
 #include "log/meta.h"
 #include "log/names.h"
-#include "os/fault.h"
 #include "log/progress.h"
+#include "os/fault.h"
 
 struct backup {
     struct directory *directory;
