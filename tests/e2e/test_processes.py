@@ -78,7 +78,8 @@ def test_a_writer_that_is_stopped_in_another_namespace_is_not_taken_for_dead(map
                                env={**os.environ, "MAPLOG_STOP": "append-copied:10"})
     stopped.stdin.write(keyed(b"s"))
     stopped.stdin.close()
-    wait_until(lambda: json.loads(maplog.run("ps", "--json").stdout))
+    # While it attaches the control file is being made anew, and ps may say so.
+    wait_until(lambda: json.loads(maplog.run("ps", "--json", status=None).stdout or "[]"))
     shell = children_of(stopped.pid)[0]
     child = children_of(shell)[0]
     wait_until(lambda: open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()[0] == "T")
