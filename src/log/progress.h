@@ -1,6 +1,7 @@
 /*
  * progress.h - group progress in the log __consumer_offsets, in Kafka's format (OffsetCommitKey v1,
- * OffsetCommitValue v3), as every door sees it. One table a directory; its own mutex; any thread.
+ * OffsetCommitValue v3 and v4), as every door sees it. One table a directory; its own mutex; any
+ * thread.
  */
 #pragma once
 
@@ -12,22 +13,37 @@
 
 struct progress;
 
-int progress_open(struct directory *directory, struct progress **progress);
+/* One committed offset. Texts are the caller's on commit, and valid within the call on fetch. */
+struct progress_entry {
+    const char *group;
+    const char *topic;
+    int32_t partition;
+    int64_t offset;        /* -1 on commit: commits it away (a tombstone) */
+    int32_t leader_epoch;  /* -1: none */
+    const char *metadata;  /* "" : none; never NULL */
+    int64_t committed_ms;
+    int64_t expires_ms;    /* -1: by the group's retention */
+};
+
+/* timeout_ns: longest wait for another writer of the topic; 0: none, commits answer MAPLOG_BUSY. */
+int progress_open(struct directory *directory, int64_t timeout_ns, struct progress **progress);
 void progress_close(struct progress *progress);
-/* Committed offset; -1 when there is none. Reads on from where it stopped last time. */
+/* Committed entry: 1 and *entry with metadata copied into `metadata` (at least
+ * PROGRESS_METADATA_MAX + 1 bytes, or NULL: not wanted), or 0: none. Reads on from where it stopped
+ * last time. */
 int progress_fetch(struct progress *progress, const char *group, const char *topic,
-                   int32_t partition, int64_t *offset);
-/* Appends the commit. When the segment rolled, the live entries are written again at the new one's
- * head and older segments go, so that the log stays small. */
-int progress_commit(struct progress *progress, const char *group, const char *topic,
-                    int32_t partition, int64_t offset, const char *metadata);
+                   int32_t partition, struct progress_entry *entry, char *metadata);
+/* Appends `count` entries of one group as one batch: all or none. When the segment rolled, the live
+ * entries are written again at the new one's head and older segments go, so that the log stays
+ * small. MAPLOG_GROUP_ACTIVE when `local` and a server has live members of the group. */
+int progress_commit(struct progress *progress, const struct progress_entry *entries, size_t count,
+                    bool local);
 /* Commits away all progress in a topic, of every group: it was deleted. */
 int progress_forget(struct progress *progress, const char *topic);
-/* Calls visit for every live entry of the group (NULL: all groups). */
+/* Calls visit for every live entry of the group (NULL: all groups, each once in the order of
+ * group). visit may not call progress. */
 int progress_list(struct progress *progress, const char *group,
-                  int (*visit)(void *context, const char *group, const char *topic,
-                               int32_t partition, int64_t offset),
-                  void *context);
+                  int (*visit)(void *context, const struct progress_entry *entry), void *context);
 
 /* Claims (group, topic, partition), proven by a byte lock: it falls with the process, and with
  * progress_unclaim(). *claim_fd carries all claims of one holder: -1 before the first; claiming
@@ -35,3 +51,7 @@ int progress_list(struct progress *progress, const char *group,
 int progress_claim(struct directory *directory, const char *group, const char *topic,
                    int32_t partition, int *claim_fd);
 void progress_unclaim(int claim_fd); /* all of them; accepts -1 */
+/* The same for a whole group, by a server while the group has members: local commits then answer
+ * MAPLOG_GROUP_ACTIVE. Released one by one, with the same *claim_fd. */
+int progress_activate(struct directory *directory, const char *group, int *claim_fd);
+void progress_deactivate(struct directory *directory, const char *group, int claim_fd);

@@ -1,0 +1,78 @@
+/*
+ * engine.h - waiting for sockets: operations that complete. One engine a worker thread; everything
+ * but io_wake is called by that thread only.
+ *
+ * The interface is shaped as completion, since readiness can imitate completion and not the
+ * reverse. An operation belongs to its caller, who fills it, submits it, and leaves it alone until
+ * done() is called: exactly once, from io_wait, also after io_cancel, never from within the call
+ * that submits. Within done() new operations may be submitted, this one too. At most one operation
+ * a direction is under way on a descriptor; descriptors are closed by their owner when none is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct io_engine;
+
+/* A piece of what is sent: bytes in memory, and where they lie in a file (-1: nowhere). They stay
+ * as they are until done(). */
+struct io_slice {
+    const uint8_t *at;
+    size_t size;
+    int fd;            /* of the file that at maps, or -1 */
+    uint64_t position; /* in the file */
+};
+
+struct io_operation {
+    /* The caller's. */
+    int fd; /* non-blocking socket */
+    void (*done)(struct io_operation *operation, int result);
+    uint8_t *buffer;      /* receive: where to; NULL: a buffer of the engine, valid within done() */
+    size_t size;          /* receive: how many bytes at most; 0 with the engine's buffer */
+    struct io_slice *slices; /* send: changed while it goes on */
+    uint32_t count;          /* send: slices */
+
+    /* The result beside `result`. */
+    const uint8_t *received; /* receive: the bytes, in buffer or in the engine's */
+
+    /* The engine's. */
+    struct io_operation *next, *previous;
+    size_t sent;
+    uint8_t kind;
+    uint8_t state;
+};
+
+struct io_limits {
+    uint32_t descriptors;  /* that may be in operation at a time */
+    uint32_t buffer_bytes; /* of the engine's own receive buffer */
+    uint32_t memory_bytes; /* file slices below this size are sent from memory, above by sendfile */
+};
+
+/* name: "epoll". MAPLOG_UNSUPPORTED, MAPLOG_INVALID names those there are. */
+int io_open(const char *name, const struct io_limits *limits, struct io_engine **engine);
+void io_close(struct io_engine *engine); /* no operation may be under way; accepts NULL */
+
+/* Takes a descriptor into the engine before its first operation, and out of it after its last.
+ * MAPLOG_LIMIT, MAPLOG_IO. */
+int io_add(struct io_engine *engine, int fd);
+void io_remove(struct io_engine *engine, int fd);
+
+/* result of done(): a new descriptor (non-blocking, close-on-exec) that is the caller's; MAPLOG_LIMIT
+ * when the process has no descriptor left; MAPLOG_IO; MAPLOG_CLOSED after a cancel. */
+void io_accept(struct io_engine *engine, struct io_operation *operation);
+/* result: bytes, 0: the peer has ended its sending, MAPLOG_IO (the peer vanished), MAPLOG_CLOSED. */
+void io_receive(struct io_engine *engine, struct io_operation *operation);
+/* result: 0 when all is handed to the kernel, MAPLOG_IO, MAPLOG_CLOSED. A file slice that cannot be
+ * read completes with MAPLOG_IO; the stream then cannot go on. */
+void io_send(struct io_engine *engine, struct io_operation *operation);
+/* done(MAPLOG_CLOSED) follows, unless it completed already. */
+void io_cancel(struct io_engine *engine, struct io_operation *operation);
+
+/* Runs completions: those that are there, or waits for some for at most timeout_ns (< 0: no limit).
+ * 0 also when woken; an error is the engine's end. */
+int io_wait(struct io_engine *engine, int64_t timeout_ns);
+/* Ends a wait, now or the next one. Any thread, and signal handlers. */
+void io_wake(struct io_engine *engine);
