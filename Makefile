@@ -44,7 +44,7 @@ endif
 LIB_PACKAGES := libisal liblz4 libzstd snappy zlib
 # Empty until tools/install-dependencies has run on a fresh machine; recipes expand it later.
 pc = $(shell $(PKG_CONFIG) --silence-errors $(1))
-ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -D_GNU_SOURCE -DMAPLOG_VERSION_TEXT='"$(VERSION)"' \
+ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -I$(OUT)/gen -D_GNU_SOURCE -DMAPLOG_VERSION_TEXT='"$(VERSION)"' \
     $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
 ALL_LDFLAGS = $(MODE) $(DISCARD) -pthread -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 LIBS = $(call pc,--libs $(LIB_PACKAGES))
@@ -58,7 +58,7 @@ programs = $(patsubst %.c,$(OUT)/%,$(1))
 CMD_SOURCES := $(wildcard src/cmd/*.c)
 LIB_SOURCES := $(filter-out $(CMD_SOURCES),$(wildcard src/*/*.c))
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
-LIB_OBJECTS := $(call objects,$(LIB_SOURCES))
+LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
 TEST_SOURCES := $(wildcard tests/*/*_test.c tests/*/*/*_test.c)
 TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/shm/%,$(TEST_SOURCES))
@@ -93,7 +93,17 @@ FORCE:
 COMPILE = @mkdir -p $(@D); echo "  CC   $@"; $(CC) $(ALL_CFLAGS) -MMD -MP
 LINK = @echo "  LINK $@"; $(CC) $(ALL_LDFLAGS)
 
-$(OUT)/%.o: %.c $(OUT)/flags
+# Kafka's messages: structs and tables, both made from the schema.
+MESSAGES := $(OUT)/gen/wire/messages
+$(MESSAGES).h: PART := header
+$(MESSAGES).c: PART := source
+$(MESSAGES).h $(MESSAGES).c: src/wire/schema.txt tools/wiregen
+	@mkdir -p $(@D); echo "  GEN  $@"; awk -f tools/wiregen part=$(PART) $< >$@
+
+$(OUT)/%.o: %.c $(OUT)/flags | $(MESSAGES).h
+	$(COMPILE) -c -o $@ $<
+
+$(MESSAGES).o: $(MESSAGES).c $(OUT)/flags | $(MESSAGES).h
 	$(COMPILE) -c -o $@ $<
 
 $(OUT)/libmaplog.a: $(LIB_OBJECTS)
