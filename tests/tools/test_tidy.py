@@ -8,15 +8,17 @@ import pytest
 TIDY = os.path.join(os.path.dirname(__file__), "../../tools/tidy")
 GOOD = {
     ".clang-format": open(os.path.join(os.path.dirname(__file__), "../../.clang-format")).read(),
-    "src/LAYERS": "cmd: log os base\nlog: os base\nos: base\nbase:\n",
+    "src/LAYERS": "cmd: log io os base\nlog: os base\nio: os base\nos: base\nbase:\n",
     "src/base/error.h": "/* error.h - codes. */\n#pragma once\nint error_set(int code, const char *format, ...);\n",
     "src/base/error.c": '#include "base/error.h"\n#include <maplog.h>\n\nint error_set(int code)\n{\n'
                         "    return code; /* never abort() */\n}\n",
     "src/os/file.c": '#include "base/error.h"\n\nint file_open(const char *path)\n{\n    return open(path, 0);\n}\n',
     "src/log/segment.c": '#include "base/error.h"\n\nint segment_read(struct operations *o)\n{\n'
                          '    return o->read("open(") + o->write(0);\n}\n',
+    "src/io/epoll.c": "void epoll_look(int fd)\n{\n    epoll_wait(fd, 0, 0, 0);\n    sendfile(fd, fd, 0, 0);\n}\n",
     "tests/unit/base/error_test.c": "",
     "tests/unit/os/file_test.c": "",
+    "tests/unit/io/epoll_test.c": "",
     "tests/unit/log/segment_test.c": "",
 }
 FUNCTION = "void segment_long(void)\n{\n" + "    step();\n" * 67 + "}\n"
@@ -44,10 +46,13 @@ BAD = [
     ("layers", "src/base/error.c", '#include "error.h"\n', 1, {}),
     ("layers", "src/base/error.c", "#include <base/error.h>\n", 1, {}),
     ("layers", "src/other/thing.c", "", 1, {}),
-    ("layers", "src/LAYERS", "cmd: log os base\nlog: os base\nos: base log\nbase:\n", 2, {}),
+    ("layers", "src/LAYERS", "cmd: log os base\nlog: os base\nio: os base\nos: base log\nbase:\n", 2, {}),
     ("cycles", "src/base/a.h", '#include "base/b.h"\n', 1, {"src/base/b.h": '#include "base/a.h"\n'}),
     ("calls", "src/log/segment.c", "int segment_read(void)\n{\n    return read(0, 0, 0);\n}\n", 3, {}),
     ("calls", "src/cmd/main.c", "int main(void)\n{\n    fork();\n}\n", 3, {}),
+    ("calls", "src/log/segment.c", "void f(void)\n{\n    sendfile(0, 0, 0, 0);\n}\n", 3, {}),
+    ("calls", "src/io/epoll.c", "void f(void)\n{\n    socket(0, 0, 0);\n}\n", 3, {}),
+    ("calls", "src/io/epoll.c", "void f(void)\n{\n    close(0);\n}\n", 3, {}),
     ("calls", "src/log/segment.c", 'void f(void)\n{\n    printf("");\n}\n', 3, {}),
     ("calls", "src/os/file.c", "void f(void)\n{\n    abort();\n}\n", 3, {}),
     ("calls", "src/os/file.c", "void f(char *a)\n{\n    strcpy(a, a);\n}\n", 3, {}),
