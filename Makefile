@@ -44,8 +44,8 @@ endif
 LIB_PACKAGES := libisal liblz4 libzstd snappy zlib
 # Empty until tools/install-dependencies has run on a fresh machine; recipes expand it later.
 pc = $(shell $(PKG_CONFIG) --silence-errors $(1))
-ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -I$(OUT)/gen -D_GNU_SOURCE -DMAPLOG_VERSION_TEXT='"$(VERSION)"' \
-    $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -I$(OUT)/gen -D_GNU_SOURCE \
+    -DMAPLOG_VERSION_TEXT='"$(VERSION)"' $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
 ALL_LDFLAGS = $(MODE) $(DISCARD) -pthread -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 LIBS = $(call pc,--libs $(LIB_PACKAGES))
 CMD_LIBS = $(call pc,--libs jansson)

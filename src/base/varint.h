@@ -1,6 +1,7 @@
 /*
- * varint.h - zigzag LEB128 integers as Kafka's records use them (varint 32 bits, varlong 64 bits).
- * Pure; any thread. Format: https://kafka.apache.org/protocol (VARINT, VARLONG).
+ * varint.h - LEB128 integers: zigzag ones as Kafka's records use them (varint 32 bits, varlong 64
+ * bits), and the unsigned ones of its messages. Pure; any thread.
+ * Format: https://kafka.apache.org/protocol (VARINT, VARLONG, UNSIGNED_VARINT).
  */
 #pragma once
 
@@ -62,4 +63,33 @@ static inline int32_t bytes_take_varint(struct bytes *in)
         return 0;
     }
     return (int32_t)value;
+}
+
+/* Writes value at `to` (room for VARINT_SIZE_MAX); returns the byte after it. */
+static inline uint8_t *uvarint_put(uint8_t *to, uint32_t value)
+{
+    while (value >= 0x80) {
+        *to++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+/* Takes an unsigned varint; sets failed on truncation or a value beyond 32 bits. */
+static inline uint32_t bytes_take_uvarint(struct bytes *in)
+{
+    uint32_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        if (in->failed || in->at == in->end)
+            break;
+        uint8_t byte = *in->at++;
+        if (shift == 28 && byte > 0xf)
+            break;
+        value |= (uint32_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return value;
+    }
+    in->failed = true;
+    return 0;
 }

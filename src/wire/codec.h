@@ -8,13 +8,15 @@
  *     Acks int16                 int16_t acks
  *     TopicData []{              struct produce_request_topic_data *topic_data;
  *                                int32_t topic_data_count;      (-1: null)
- *       PartitionData []{        struct produce_request_topic_data_partition_data *partition_data; ...
- *     PartitionIndexes []int32   int32_t *partition_indexes; int32_t partition_indexes_count
+ *       PartitionData []{        struct produce_request_topic_data_partition_data *partition_data;
+ * ... PartitionIndexes []int32   int32_t *partition_indexes; int32_t partition_indexes_count
  *     CurrentLeader {            struct produce_response_..._current_leader current_leader (inline)
  *     Cursor { ?0+               the same as a pointer, NULL: null (only where it is nullable)
  *
- * A field that a version does not have is left out on encoding, and has its default after
- * decoding. A field that this version cannot carry and whose value is not the default is dropped.
+ * A field that a version does not have is left out on encoding, whatever its value, and has its
+ * default after decoding. null in a version that knows no null there is written as empty.
+ *
+ * The tables are read row by row, without plans made ahead: bench/wire.c says what that costs.
  */
 #pragma once
 
@@ -73,7 +75,11 @@ void *wire_array(struct arena *arena, const struct wire_struct *type, int32_t co
 /*
  * Reads one message body, the whole of `in`: strings, bytes and records point into it, arrays lie
  * in the arena. MAPLOG_CORRUPT with a text that names the field and its byte (truncated, absurd
- * length, null where none may be, bytes left over), MAPLOG_LIMIT when the arena is at its end.
+ * length, null where none may be, bytes left over), MAPLOG_LIMIT when the arena is at its end,
+ * MAPLOG_UNSUPPORTED for a version that the schema has not. On failure *message is undefined.
+ *
+ * Kafka's broker lets bytes after a message pass; they are refused here, since whoever sends them
+ * means another version than the one he names. Tagged fields may come in any order, as with Kafka.
  */
 int wire_decode(const struct wire_struct *type, int16_t version, struct bytes *in,
                 struct arena *arena, void *message);
@@ -90,13 +96,15 @@ struct wire_output {
     struct arena *arena;
     struct wire_slice *slices;
     uint32_t count;
-    uint32_t room;   /* of slices */
-    size_t size;     /* bytes in all */
-    uint8_t *at, *end; /* free part of the last memory slice's chunk */
-    bool failed;     /* the arena was at its end */
+    uint32_t room;     /* of slices */
+    size_t size;       /* bytes in all */
+    uint8_t *from;     /* first byte written that no slice has yet */
+    uint8_t *at, *end; /* free part of the chunk that it lies in */
+    bool failed;       /* the arena was at its end */
 };
 
-/* Appends a message body. MAPLOG_LIMIT, MAPLOG_TOO_LARGE beyond INT32_MAX bytes. */
+/* Appends a message body: everything copied but records. MAPLOG_LIMIT when the arena is at its end,
+ * MAPLOG_TOO_LARGE beyond INT32_MAX bytes in all and beyond INT16_MAX of a string. */
 int wire_encode(const struct wire_struct *type, int16_t version, const void *message,
                 struct wire_output *out);
 
@@ -118,8 +126,9 @@ int wire_decode_request_header(struct bytes *in, struct wire_request_header *hea
 /* A whole answer: size, header, body. *out is empty before, with its arena set. */
 int wire_encode_response(const struct wire_api *api, int16_t version, int32_t correlation_id,
                          const void *body, struct wire_output *out);
-/* The same for clients. */
-int wire_encode_request(const struct wire_api *api, int16_t version, int32_t correlation_id,
-                        struct wire_string client_id, const void *body, struct wire_output *out);
+/* The same for clients; MAPLOG_UNSUPPORTED where the schema has no such API or version. */
+int wire_encode_request(const struct wire_request_header *header, const void *body,
+                        struct wire_output *out);
+/* *in is left at the body. MAPLOG_CORRUPT. */
 int wire_decode_response_header(const struct wire_api *api, int16_t version, struct bytes *in,
                                 int32_t *correlation_id);

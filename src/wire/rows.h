@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/uuid.h"
 #include "wire/codec.h"
 
 enum wire_kind {
@@ -23,9 +24,15 @@ enum wire_kind {
 
 enum wire_form {
     WIRE_ONE,
-    WIRE_ARRAY,   /* a pointer, and behind it an int32_t count */
+    WIRE_ARRAY,   /* struct wire_list */
     WIRE_POINTER, /* to a struct; NULL: null */
 };
+
+/* How every array lies in a message's struct, where `first` has a type of its own. */
+struct wire_list {
+    void *first;
+    int32_t count; /* -1: null */
+} __attribute__((may_alias));
 
 /* A field: where it lies, and in which versions it is there and may be null. */
 struct wire_field {
@@ -50,3 +57,35 @@ struct wire_struct {
 };
 
 extern const struct wire_api wire_apis[]; /* by key; gaps have no name */
+
+static inline bool wire_within(int16_t version, int16_t first, int16_t last)
+{
+    return version >= first && version <= last;
+}
+
+/* Bytes of a plain value, on the wire as in memory. kind < WIRE_STRING */
+static inline size_t wire_width(uint8_t kind)
+{
+    static const uint8_t widths[] = {1, 1, 2, 2, 4, 4, 8, 8, 16};
+    return widths[kind];
+}
+
+/* Bytes of one value in memory. */
+static inline size_t wire_element_size(const struct wire_field *field)
+{
+    switch (field->kind) {
+    case WIRE_STRUCT:
+        return field->child->size;
+    case WIRE_STRING:
+        return sizeof(struct wire_string);
+    case WIRE_BYTES:
+        return sizeof(struct wire_bytes);
+    case WIRE_RECORDS:
+        return sizeof(struct wire_records);
+    default:
+        return wire_width(field->kind);
+    }
+}
+
+/* 0, or MAPLOG_UNSUPPORTED with a text. */
+int wire_check_version(const struct wire_struct *type, int16_t version);
