@@ -25,7 +25,9 @@ void client_drop(struct maplog *log)
 int client_progress(struct maplog *log, struct progress **progress)
 {
     pthread_mutex_lock(&log->lock);
-    int result = log->progress ? 0 : progress_open(log->directory, &log->progress);
+    int result = 0;
+    if (!log->progress)
+        result = progress_open(log->directory, CLIENT_TIMEOUT_MS * 1000000ll, &log->progress);
     if (!result)
         *progress = log->progress;
     pthread_mutex_unlock(&log->lock);

@@ -4,6 +4,39 @@
 #include "base/error.h"
 #include "client/consumer.h"
 
+#define COMMIT_ENTRIES 256 /* of one batch; however long the names, it is within a segment */
+
+/* Commits the sources first.. that moved, up to COMMIT_ENTRIES of them, as one batch; *next: the
+ * first that was not looked at. */
+static int commit_some(struct maplog_consumer *consumer, struct progress *progress, size_t first,
+                       size_t *next)
+{
+    struct progress_entry entries[COMMIT_ENTRIES];
+    struct source *moved[COMMIT_ENTRIES];
+    size_t count = 0, i = first;
+    for (; i < consumer->count && count < COMMIT_ENTRIES; i++) {
+        struct source *source = consumer->sources[i];
+        if (source->position == source->committed)
+            continue;
+        moved[count] = source;
+        entries[count++] = (struct progress_entry){.group = consumer->group,
+                                                   .topic = consumer->topic,
+                                                   .partition = source->number,
+                                                   .offset = source->position,
+                                                   .leader_epoch = -1,
+                                                   .metadata = "",
+                                                   .committed_ms = -1,
+                                                   .expires_ms = -1};
+    }
+    *next = i;
+    if (count == 0)
+        return 0;
+    int result = progress_commit(progress, entries, count, true);
+    for (i = 0; !result && i < count; i++)
+        moved[i]->committed = entries[i].offset;
+    return result;
+}
+
 int maplog_commit(struct maplog_consumer *consumer)
 {
     if (directory_forked(consumer->directory))
@@ -12,15 +45,8 @@ int maplog_commit(struct maplog_consumer *consumer)
         return error_set(MAPLOG_INVALID, "this consumer has no group to commit for");
     struct progress *progress;
     int result = client_progress(consumer->log, &progress);
-    for (size_t i = 0; !result && i < consumer->count; i++) {
-        struct source *source = consumer->sources[i];
-        if (source->position == source->committed)
-            continue;
-        result = progress_commit(progress, consumer->group, consumer->topic, source->number,
-                                 source->position, NULL);
-        if (!result)
-            source->committed = source->position;
-    }
+    for (size_t i = 0; !result && i < consumer->count;)
+        result = commit_some(consumer, progress, i, &i);
     return result;
 }
 
@@ -49,7 +75,15 @@ int maplog_group_commit(struct maplog *log, const char *group, const char *topic
                          (int)found.partitions, (int)partition);
     struct progress *progress;
     result = client_progress(log, &progress);
-    return result ? result : progress_commit(progress, group, topic, partition, offset, metadata);
+    struct progress_entry entry = {.group = group,
+                                   .topic = topic,
+                                   .partition = partition,
+                                   .offset = offset,
+                                   .leader_epoch = -1,
+                                   .metadata = metadata ? metadata : "",
+                                   .committed_ms = -1,
+                                   .expires_ms = -1};
+    return result ? result : progress_commit(progress, &entry, 1, true);
 }
 
 int maplog_group_committed(struct maplog *log, const char *group, const char *topic,
@@ -59,5 +93,11 @@ int maplog_group_committed(struct maplog *log, const char *group, const char *to
     struct progress *progress;
     if (!result)
         result = client_progress(log, &progress);
-    return result ? result : progress_fetch(progress, group, topic, partition, offset);
+    struct progress_entry entry;
+    if (!result)
+        result = progress_fetch(progress, group, topic, partition, &entry, NULL);
+    if (result < 0)
+        return result;
+    *offset = result ? entry.offset : -1;
+    return 0;
 }

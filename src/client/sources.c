@@ -27,12 +27,15 @@ static int begin(struct maplog_consumer *consumer, struct source *source, bool f
     source->committed = -1;
     if (consumer->group) {
         struct progress *progress;
+        struct progress_entry entry;
         int result = client_progress(consumer->log, &progress);
         if (!result)
             result = progress_fetch(progress, consumer->group, consumer->topic, source->number,
-                                    &source->committed);
-        if (result)
+                                    &entry, NULL);
+        if (result < 0)
             return result;
+        if (result)
+            source->committed = entry.offset;
     }
     int64_t from = consumer->at_end && !fresh ? MAPLOG_END : MAPLOG_BEGIN;
     sources_seek(consumer, source, source->committed >= 0 ? source->committed : from);
@@ -103,6 +106,8 @@ int sources_claim_free(struct maplog_consumer *consumer)
     int more = 0;
     for (int32_t i = 0; i < consumer->partitions; i++) {
         int result = consumer->by_number[i] ? 0 : sources_add(consumer, i, false);
+        if (result == MAPLOG_GROUP_ACTIVE && consumer->count > 0)
+            return more; /* it keeps what it has; its next commit is told */
         if (result < 0)
             return result;
         more |= result;

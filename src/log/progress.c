@@ -8,12 +8,11 @@
 #include "log/appender.h"
 #include "log/keeper.h"
 #include "log/progress_format.h"
+#include "log/progress_rewrite.h"
 #include "log/progress_table.h"
-#include "os/fault.h"
+#include "os/lock.h"
 
-#define TIMEOUT_NS (10000 * 1000000ll) /* longest wait for another writer */
-#define REWRITE_BYTES (256u << 10)     /* of one batch of live entries */
-#define REWRITE_ATTEMPTS 100           /* batches that others may overtake before the next commit */
+#define FORGET_BYTES (256u << 10) /* of one batch of tombstones */
 /* Kafka's default of 100 MiB would keep every commit for long; a new one is read from its start. */
 static const char *const topic_configs[] = {"cleanup.policy=compact", "segment.bytes=1048576",
                                             NULL};
@@ -32,22 +31,10 @@ struct progress {
     struct directory *directory; /* the caller keeps it */
     struct shard *shards;        /* NULL while there is no topic */
     int32_t count;
-    uint32_t seat; /* UINT32_MAX until the first commit */
+    int64_t timeout_ns;
+    struct builder builder; /* of the batch that is being committed */
+    uint32_t seat;          /* UINT32_MAX until the first commit */
 };
-
-int progress_open(struct directory *directory, struct progress **progress)
-{
-    if (directory->fd < 0)
-        return error_set(MAPLOG_UNSUPPORTED, "an anonymous log keeps no progress of groups");
-    struct progress *made = calloc(1, sizeof *made);
-    if (!made)
-        return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
-    made->directory = directory;
-    made->seat = UINT32_MAX;
-    pthread_mutex_init(&made->lock, NULL);
-    *progress = made;
-    return 0;
-}
 
 /* Lets go of the topic. In a forked child memory only. */
 static void detach(struct progress *progress)
@@ -77,7 +64,28 @@ void progress_close(struct progress *progress)
             control_leave_seat(&progress->directory->view, progress->seat);
         pthread_mutex_destroy(&progress->lock);
     }
+    builder_free(&progress->builder);
     free(progress);
+}
+
+/* Is somebody changing topics, whom making one would have to wait for? */
+static int check_unchanging(struct directory *directory)
+{
+    bool held;
+    int result = lock_is_held(directory->view.lock_fd, directory->path, LOCK_CATALOG, &held);
+    return !result && held
+               ? error_set(MAPLOG_BUSY, "%s: another process is changing topics", directory->path)
+               : result;
+}
+
+static int make_topic(struct progress *progress)
+{
+    struct directory *directory = progress->directory;
+    int result = progress->timeout_ns == 0 ? check_unchanging(directory) : 0;
+    if (!result)
+        result =
+            directory_create_topic(directory, PROGRESS_TOPIC, PROGRESS_PARTITIONS, topic_configs);
+    return result == MAPLOG_EXISTS ? 0 : result;
 }
 
 /* Finds the topic, or makes it. Without one and create: 0 and no shards. */
@@ -88,9 +96,8 @@ static int attach(struct progress *progress, bool create)
     struct maplog_topic topic;
     int result = directory_topic(progress->directory, PROGRESS_TOPIC, &topic);
     if (result == MAPLOG_NOT_FOUND && create) {
-        result = directory_create_topic(progress->directory, PROGRESS_TOPIC, PROGRESS_PARTITIONS,
-                                        topic_configs);
-        if (!result || result == MAPLOG_EXISTS)
+        result = make_topic(progress);
+        if (!result)
             result = directory_topic(progress->directory, PROGRESS_TOPIC, &topic);
     } else if (result == MAPLOG_NOT_FOUND) {
         return 0;
@@ -101,6 +108,28 @@ static int attach(struct progress *progress, bool create)
     if (!progress->shards)
         return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
     progress->count = topic.partitions;
+    return 0;
+}
+
+int progress_open(struct directory *directory, int64_t timeout_ns, struct progress **progress)
+{
+    if (directory->fd < 0)
+        return error_set(MAPLOG_UNSUPPORTED, "an anonymous log keeps no progress of groups");
+    struct progress *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
+    made->directory = directory;
+    made->seat = UINT32_MAX;
+    made->timeout_ns = -1;
+    builder_init(&made->builder, MAPLOG_COMPRESSION_NONE);
+    pthread_mutex_init(&made->lock, NULL);
+    int result = timeout_ns == 0 && !directory->read_only ? attach(made, true) : 0;
+    if (result) {
+        progress_close(made);
+        return result;
+    }
+    made->timeout_ns = timeout_ns;
+    *progress = made;
     return 0;
 }
 
@@ -151,8 +180,63 @@ static int check_names(const struct progress *progress, const char *group, const
     return catalog_check_name(topic);
 }
 
+static int unknown_form(const struct progress_key *key)
+{
+    return error_set(MAPLOG_VERSION, "the progress of group %.*s in %.*s-%d has an unknown form",
+                     (int)key->group_size, key->group, (int)key->topic_size, key->topic,
+                     (int)key->partition);
+}
+
+/* Copies a text with its end; returns what is behind. */
+static char *copy_text(char *to, const char *text, size_t size)
+{
+    memcpy(to, text, size);
+    to[size] = 0;
+    return to + size + 1;
+}
+
+/* Bytes of the metadata that are handed out; Kafka may have been configured to take more of it. */
+static size_t metadata_size(const struct progress_value *value)
+{
+    size_t size = value->metadata_size;
+    if (size <= PROGRESS_METADATA_MAX)
+        return size;
+    size = PROGRESS_METADATA_MAX;
+    while (size && (value->metadata[size] & 0xc0) == 0x80)
+        size--; /* no part of a character */
+    return size;
+}
+
+/* Fills all but the texts. */
+static void take_value(const struct progress_value *value, struct progress_entry *entry)
+{
+    entry->offset = value->offset;
+    entry->leader_epoch = value->leader_epoch;
+    entry->committed_ms = value->committed_ms;
+    entry->expires_ms = value->expires_ms;
+}
+
+static bool same_text(const char *wanted, const char *text, size_t size)
+{
+    return strlen(wanted) == size && memcmp(wanted, text, size) == 0;
+}
+
+/* What the shard has of the key; 1, or 0. */
+static int look_up(const struct shard *shard, const uint8_t *bytes, size_t size,
+                   struct progress_value *value)
+{
+    struct progress_record record;
+    struct progress_key key;
+    if (!shard || !progress_table_find(&shard->table, bytes, size, &record))
+        return 0;
+    if (progress_parse_value(record.value, record.value_size, value))
+        return 1;
+    progress_parse_key(bytes, size, &key);
+    return unknown_form(&key);
+}
+
 int progress_fetch(struct progress *progress, const char *group, const char *topic,
-                   int32_t partition, int64_t *offset)
+                   int32_t partition, struct progress_entry *entry, char *metadata)
 {
     int result = check_names(progress, group, topic);
     if (result)
@@ -161,17 +245,18 @@ int progress_fetch(struct progress *progress, const char *group, const char *top
     size_t key_size = progress_put_key(key, group, topic, partition);
     pthread_mutex_lock(&progress->lock);
     struct shard *shard;
-    struct progress_record record;
+    struct progress_value value;
     result = take_shard(progress, group, false, &shard);
-    if (!result) {
-        int64_t found = -1;
-        if (shard && progress_table_find(&shard->table, key, key_size, &record) &&
-            !progress_parse_value(record.value, record.value_size, &found))
-            result =
-                error_set(MAPLOG_VERSION, "the progress of group %s in %s-%d has an unknown form",
-                          group, topic, (int)partition);
-        else
-            *offset = found;
+    if (!result)
+        result = look_up(shard, key, key_size, &value);
+    if (result == 1) {
+        *entry = (struct progress_entry){
+            .group = group, .topic = topic, .partition = partition, .metadata = ""};
+        take_value(&value, entry);
+        if (metadata) {
+            copy_text(metadata, value.metadata, metadata_size(&value));
+            entry->metadata = metadata;
+        }
     }
     pthread_mutex_unlock(&progress->lock);
     return result;
@@ -187,216 +272,253 @@ static int open_appender(struct progress *progress, struct shard *shard)
     if (progress->seat == UINT32_MAX)
         result = control_take_seat(&progress->directory->view, &progress->seat);
     if (!result)
-        result = appender_open(shard->partition, progress->seat, TIMEOUT_NS, &shard->appender);
+        result =
+            appender_open(shard->partition, progress->seat, progress->timeout_ns, &shard->appender);
     shard->appends = !result;
     return result;
 }
 
-/* Live entries that are in old segments, gathered for one batch. */
-struct rewrite {
-    struct builder builder;
-    int64_t before; /* base offset of the active segment */
-    size_t limit;   /* bytes of a batch */
-};
-
-static int add_old(void *context, const struct progress_record *record)
+/* Appends the batch that was built. */
+static int append(struct progress *progress, struct shard *shard)
 {
-    struct rewrite *rewrite = context;
-    if (record->offset >= rewrite->before)
-        return 1; /* they come in the order of their offsets */
-    struct maplog_record copy = {.key = record->key,
-                                 .key_size = record->key_size,
-                                 .value = record->value,
-                                 .value_size = record->value_size};
-    struct builder *builder = &rewrite->builder;
-    if (builder->records && builder_size_with(builder, &copy, record->timestamp) > rewrite->limit)
-        return 1;
-    return builder_add(builder, &copy, record->timestamp);
-}
-
-/* Appends one batch of old live entries, unless somebody commits in between: an old value must not
- * come behind a newer one. 1 done, 0 nothing is left to rewrite, MAPLOG_BUSY. */
-static int rewrite_some(struct shard *shard, struct rewrite *rewrite)
-{
-    builder_clear(&rewrite->builder);
-    int result = progress_table_refresh(&shard->table);
-    if (!result)
-        result = progress_table_walk(&shard->table, add_old, rewrite);
-    if (result < 0 || rewrite->builder.records == 0)
-        return result < 0 ? result : 0;
     uint8_t *batch;
     size_t size;
     struct appended appended;
-    result = builder_finish(&rewrite->builder, &batch, &size);
-    fault_point("progress-gathered");
-    if (!result)
-        result = appender_append_at(&shard->appender, batch, size, shard->table.reader.offset,
-                                    &appended);
-    fault_point("progress-appended");
-    return result ? result : 1;
-}
-
-/* Writes live entries of older segments again, and lets those segments go. Killed at any point it
- * leaves entries twice, never none, and the next commit goes on. */
-static int rewrite(struct shard *shard, int64_t active_base)
-{
-    const struct settings *settings = &shard->appender.settings;
-    int64_t largest = settings->max_message_bytes < settings->segment_bytes
-                          ? settings->max_message_bytes
-                          : settings->segment_bytes;
-    struct rewrite rewrite = {.before = active_base,
-                              .limit = largest < REWRITE_BYTES ? (size_t)largest : REWRITE_BYTES};
-    builder_init(&rewrite.builder, MAPLOG_COMPRESSION_NONE);
-    int result = MAPLOG_BUSY;
-    for (int tries = 0; tries < REWRITE_ATTEMPTS && (result == 1 || result == MAPLOG_BUSY);
-         tries += result == MAPLOG_BUSY)
-        result = rewrite_some(shard, &rewrite);
-    builder_free(&rewrite.builder);
-    fault_point("progress-rewritten");
-    return result ? result : partition_delete_records(shard->partition, active_base);
-}
-
-/* After a commit: is there an older segment, and are its dead entries worth the work? */
-static void tidy(struct shard *shard)
-{
-    struct partition_end end;
-    partition_end(shard->partition, &end);
-    if (end.base == shard->checked_base || partition_start(shard->partition) >= end.base)
-        return;
-    struct maplog_partition found;
-    if (progress_table_refresh(&shard->table) || partition_describe(shard->partition, &found))
-        return;
-    /* Only when half of the log is dead, so that much live progress is not copied at each roll. */
-    bool pays = (uint64_t)found.bytes > 2 * shard->table.live_bytes;
-    /* An error is not the caller's, whose commit stands; the next commit tries again. */
-    if (!pays || rewrite(shard, end.base) == 0)
-        shard->checked_base = end.base;
-}
-
-/* Appends one record; value NULL takes the key's progress away. */
-static int append(struct progress *progress, struct shard *shard,
-                  const struct maplog_record *record)
-{
     int result = open_appender(progress, shard);
-    int64_t now_ms = keeper_now_ms(progress->directory);
     if (!result)
-        result = appender_append_record(&shard->appender, record, now_ms, NULL);
+        result = builder_finish(&progress->builder, &batch, &size);
+    if (!result)
+        result = appender_append(&shard->appender, batch, size, &appended);
     return result;
 }
 
-int progress_commit(struct progress *progress, const char *group, const char *topic,
-                    int32_t partition, int64_t offset, const char *metadata)
+static int check_entry(const struct progress *progress, const struct progress_entry *entry,
+                       const char *group)
 {
-    int result = check_names(progress, group, topic);
+    int result = check_names(progress, entry->group, entry->topic);
     if (result)
         return result;
-    if (metadata && strlen(metadata) > PROGRESS_METADATA_MAX)
+    if (strcmp(entry->group, group) != 0)
+        return error_set(MAPLOG_INVALID, "one commit is for one group, not for %s and %s", group,
+                         entry->group);
+    if (entry->partition < 0 || entry->offset < -1)
+        return error_set(MAPLOG_INVALID, "offset %lld of %s-%d cannot be committed",
+                         (long long)entry->offset, entry->topic, (int)entry->partition);
+    if (strlen(entry->metadata) > PROGRESS_METADATA_MAX)
         return error_set(MAPLOG_LIMIT, "the metadata of a commit has at most %d bytes",
                          PROGRESS_METADATA_MAX);
+    return 0;
+}
+
+static int check_commit(const struct progress *progress, const struct progress_entry *entries,
+                        size_t count, bool local)
+{
+    for (size_t i = 0; i < count; i++) {
+        int result = check_entry(progress, &entries[i], entries[0].group);
+        if (result)
+            return result;
+    }
     if (progress->directory->read_only)
         return error_set(MAPLOG_DENIED, "%s was opened read-only", progress->directory->path);
+    return local ? progress_check_inactive(progress->directory, entries[0].group) : 0;
+}
+
+/* Adds the entry's record to the batch. */
+static int add_entry(struct builder *builder, const struct progress_entry *entry, int64_t now_ms)
+{
     uint8_t key[PROGRESS_KEY_MAX];
-    uint8_t value[PROGRESS_VALUE_MAX(PROGRESS_METADATA_MAX)];
+    uint8_t bytes[PROGRESS_VALUE_MAX(PROGRESS_METADATA_MAX)];
     struct maplog_record record = {
         .key = key,
-        .key_size = progress_put_key(key, group, topic, partition),
-        .value = value,
-        .value_size =
-            progress_put_value(value, offset, metadata, keeper_now_ms(progress->directory)),
+        .key_size = progress_put_key(key, entry->group, entry->topic, entry->partition),
     };
+    if (entry->offset >= 0) {
+        struct progress_value value = {
+            .offset = entry->offset,
+            .leader_epoch = entry->leader_epoch,
+            .metadata = entry->metadata,
+            .metadata_size = strlen(entry->metadata),
+            .committed_ms = entry->committed_ms < 0 ? now_ms : entry->committed_ms,
+            .expires_ms = entry->expires_ms,
+        };
+        record.value = bytes;
+        record.value_size = progress_put_value(bytes, &value);
+    }
+    return builder_add(builder, &record, now_ms);
+}
+
+int progress_commit(struct progress *progress, const struct progress_entry *entries, size_t count,
+                    bool local)
+{
+    int result = check_commit(progress, entries, count, local);
+    if (result || count == 0)
+        return result;
+    int64_t now_ms = keeper_now_ms(progress->directory);
     pthread_mutex_lock(&progress->lock);
+    builder_clear(&progress->builder);
+    for (size_t i = 0; !result && i < count; i++)
+        result = add_entry(&progress->builder, &entries[i], now_ms);
     struct shard *shard;
-    result = take_shard(progress, group, true, &shard);
     if (!result)
-        result = append(progress, shard, &record);
+        result = take_shard(progress, entries[0].group, true, &shard);
     if (!result)
-        tidy(shard);
+        result = append(progress, shard);
+    if (!result)
+        progress_rewrite(&shard->table, &shard->appender, &shard->checked_base);
+    pthread_mutex_unlock(&progress->lock);
+    return result;
+}
+
+/* ---- forgetting ------------------------------------------------------------------------------ */
+
+struct forgetting {
+    struct builder *builder;
+    const char *topic;
+    int64_t now_ms;
+};
+
+static int add_tombstone(void *context, const struct progress_record *record)
+{
+    const struct forgetting *forgetting = context;
+    struct progress_key key;
+    if (!progress_parse_key(record->key, record->key_size, &key) ||
+        !same_text(forgetting->topic, key.topic, key.topic_size))
+        return 0;
+    struct maplog_record tombstone = {.key = record->key, .key_size = record->key_size};
+    if (forgetting->builder->size > FORGET_BYTES)
+        return 1;
+    return builder_add(forgetting->builder, &tombstone, forgetting->now_ms);
+}
+
+/* Batch after batch, until the shard has no progress in the topic. */
+static int forget_in(struct progress *progress, int32_t number, const char *topic)
+{
+    struct forgetting forgetting = {&progress->builder, topic, keeper_now_ms(progress->directory)};
+    for (;;) {
+        int result = refresh(progress, number);
+        builder_clear(&progress->builder);
+        if (!result)
+            result =
+                progress_table_walk(&progress->shards[number].table, add_tombstone, &forgetting);
+        if (result < 0 || progress->builder.records == 0)
+            return result < 0 ? result : 0;
+        result = append(progress, &progress->shards[number]);
+        if (result)
+            return result;
+    }
+}
+
+int progress_forget(struct progress *progress, const char *topic)
+{
+    if (directory_forked(progress->directory))
+        return error_set(MAPLOG_FORKED, "group progress was opened before fork()");
+    pthread_mutex_lock(&progress->lock);
+    int result = attach(progress, false);
+    for (int32_t i = 0; !result && i < progress->count; i++)
+        result = forget_in(progress, i, topic);
+    if (result == MAPLOG_TOPIC_DELETED || result == MAPLOG_NOT_FOUND) {
+        detach(progress);
+        result = 0; /* it went with all the rest */
+    }
     pthread_mutex_unlock(&progress->lock);
     return result;
 }
 
 /* ---- all entries ----------------------------------------------------------------------------- */
 
+/* A copy of an entry, with its texts. */
 struct listed {
-    char group[LIMIT_GROUP_NAME + 1];
-    char topic[LIMIT_TOPIC_NAME + 1];
-    int32_t partition;
-    int64_t offset;
+    struct progress_entry entry;
+    char texts[];
 };
 
 struct listing {
     const char *group; /* NULL: all */
-    const char *topic; /* NULL: all */
-    struct listed *entries;
+    struct listed **entries;
     size_t count;
 };
 
-static bool same_text(const char *wanted, const char *text, size_t size)
+static struct listed *copy_entry(const struct progress_key *key, const struct progress_value *value)
 {
-    return !wanted || (strlen(wanted) == size && memcmp(wanted, text, size) == 0);
+    size_t size = metadata_size(value);
+    struct listed *made = malloc(sizeof *made + key->group_size + key->topic_size + size + 3);
+    if (!made)
+        return NULL;
+    char *topic = copy_text(made->texts, key->group, key->group_size);
+    char *metadata = copy_text(topic, key->topic, key->topic_size);
+    copy_text(metadata, value->metadata, size);
+    made->entry = (struct progress_entry){
+        .group = made->texts, .topic = topic, .partition = key->partition, .metadata = metadata};
+    take_value(value, &made->entry);
+    return made;
 }
 
 static int collect(void *context, const struct progress_record *record)
 {
     struct listing *listing = context;
     struct progress_key key;
-    int64_t offset;
+    struct progress_value value;
     if (!progress_parse_key(record->key, record->key_size, &key) ||
-        !progress_parse_value(record->value, record->value_size, &offset) ||
+        !progress_parse_value(record->value, record->value_size, &value) || key.group_size == 0 ||
         key.group_size > LIMIT_GROUP_NAME || key.topic_size > LIMIT_TOPIC_NAME ||
-        !same_text(listing->group, key.group, key.group_size) ||
-        !same_text(listing->topic, key.topic, key.topic_size))
+        (listing->group && !same_text(listing->group, key.group, key.group_size)))
         return 0;
     if ((listing->count & (listing->count + 1)) == 0) { /* full at every power of two less one */
         size_t capacity = 2 * listing->count + 1;
-        struct listed *entries = realloc(listing->entries, capacity * sizeof *entries);
+        struct listed **entries = realloc(listing->entries, capacity * sizeof(struct listed *));
         if (!entries)
             return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
         listing->entries = entries;
     }
-    struct listed *entry = &listing->entries[listing->count++];
-    memcpy(entry->group, key.group, key.group_size);
-    entry->group[key.group_size] = 0;
-    memcpy(entry->topic, key.topic, key.topic_size);
-    entry->topic[key.topic_size] = 0;
-    entry->partition = key.partition;
-    entry->offset = offset;
+    struct listed *made = copy_entry(&key, &value);
+    if (!made)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
+    listing->entries[listing->count++] = made;
     return 0;
 }
 
 static int by_name(const void *left, const void *right)
 {
-    const struct listed *a = left;
-    const struct listed *b = right;
+    const struct progress_entry *a = &(*(struct listed *const *)left)->entry;
+    const struct progress_entry *b = &(*(struct listed *const *)right)->entry;
     int order = strcmp(a->group, b->group);
     if (order == 0)
         order = strcmp(a->topic, b->topic);
     return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
 }
 
-/* Copies what matches; the caller holds the lock and frees. */
+static void free_listing(struct listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        free(listing->entries[i]);
+    free(listing->entries);
+    *listing = (struct listing){.group = listing->group};
+}
+
+/* Copies what matches; the caller holds the lock. A group's entries are all in its shard. */
 static int collect_all(struct progress *progress, struct listing *listing)
 {
     int result = attach(progress, false);
-    for (int32_t i = 0; !result && i < progress->count; i++) {
+    int32_t begin = 0, end = progress->count;
+    if (listing->group && end > 0) {
+        begin = progress_place(listing->group, end);
+        end = begin + 1;
+    }
+    for (int32_t i = begin; !result && i < end; i++) {
         result = refresh(progress, i);
         if (!result)
             result = progress_table_walk(&progress->shards[i].table, collect, listing);
     }
     if (result == MAPLOG_TOPIC_DELETED || result == MAPLOG_NOT_FOUND) {
         detach(progress);
-        listing->count = 0;
+        free_listing(listing);
         result = 0;
     }
-    if (!result && listing->count)
-        qsort(listing->entries, listing->count, sizeof *listing->entries, by_name);
     return result;
 }
 
 int progress_list(struct progress *progress, const char *group,
-                  int (*visit)(void *context, const char *group, const char *topic,
-                               int32_t partition, int64_t offset),
-                  void *context)
+                  int (*visit)(void *context, const struct progress_entry *entry), void *context)
 {
     if (directory_forked(progress->directory))
         return error_set(MAPLOG_FORKED, "group progress was opened before fork()");
@@ -404,32 +526,10 @@ int progress_list(struct progress *progress, const char *group,
     pthread_mutex_lock(&progress->lock);
     int result = collect_all(progress, &listing);
     pthread_mutex_unlock(&progress->lock);
-    for (size_t i = 0; !result && i < listing.count; i++) {
-        const struct listed *entry = &listing.entries[i];
-        result = visit(context, entry->group, entry->topic, entry->partition, entry->offset);
-    }
-    free(listing.entries);
-    return result;
-}
-
-int progress_forget(struct progress *progress, const char *topic)
-{
-    if (directory_forked(progress->directory))
-        return error_set(MAPLOG_FORKED, "group progress was opened before fork()");
-    struct listing listing = {.topic = topic};
-    pthread_mutex_lock(&progress->lock);
-    int result = collect_all(progress, &listing);
-    for (size_t i = 0; !result && i < listing.count; i++) {
-        const struct listed *entry = &listing.entries[i];
-        uint8_t key[PROGRESS_KEY_MAX];
-        struct maplog_record record = {
-            .key = key,
-            .key_size = progress_put_key(key, entry->group, entry->topic, entry->partition),
-        };
-        result = append(progress, &progress->shards[progress_place(entry->group, progress->count)],
-                        &record);
-    }
-    free(listing.entries);
-    pthread_mutex_unlock(&progress->lock);
+    if (!result && listing.count > 1)
+        qsort(listing.entries, listing.count, sizeof(struct listed *), by_name);
+    for (size_t i = 0; !result && i < listing.count; i++)
+        result = visit(context, &listing.entries[i]->entry);
+    free_listing(&listing);
     return result;
 }

@@ -6,6 +6,9 @@
 
 #define KEY_VERSION 1
 #define VALUE_VERSION 3
+#define VALUE_VERSION_EXPIRING 1
+#define VALUE_VERSION_EPOCH 3    /* has a leader epoch, as all later ones */
+#define VALUE_VERSION_FLEXIBLE 4 /* has a compact string and tagged fields */
 #define VALUE_VERSION_KNOWN 4
 
 /* Takes one character of UTF-8 text; damaged bytes become U+FFFD, as in Java. */
@@ -46,32 +49,46 @@ int32_t progress_place(const char *group, int32_t partitions)
     return (int32_t)(absolute % (uint32_t)partitions);
 }
 
-static uint8_t *put_string(uint8_t *to, const char *text)
+static uint8_t *put_string(uint8_t *to, const char *text, size_t size)
 {
-    size_t length = strlen(text);
-    bytes_store16(to, (uint16_t)length);
-    memcpy(to + 2, text, length);
-    return to + 2 + length;
+    bytes_store16(to, (uint16_t)size);
+    memcpy(to + 2, text, size);
+    return to + 2 + size;
 }
 
 size_t progress_put_key(uint8_t *to, const char *group, const char *topic, int32_t partition)
 {
     uint8_t *at = to;
     bytes_store16(at, KEY_VERSION);
-    at = put_string(at + 2, group);
-    at = put_string(at, topic);
+    at = put_string(at + 2, group, strlen(group));
+    at = put_string(at, topic, strlen(topic));
     bytes_store32(at, (uint32_t)partition);
     return (size_t)(at + 4 - to);
 }
 
-size_t progress_put_value(uint8_t *to, int64_t offset, const char *metadata, int64_t now_ms)
+size_t progress_put_value(uint8_t *to, const struct progress_value *value)
 {
-    bytes_store16(to, VALUE_VERSION);
-    bytes_store64(to + 2, (uint64_t)offset);
-    bytes_store32(to + 10, UINT32_MAX); /* leader epoch: not known */
-    uint8_t *at = put_string(to + 14, metadata ? metadata : "");
-    bytes_store64(at, (uint64_t)now_ms);
-    return (size_t)(at + 8 - to);
+    bool expires = value->expires_ms >= 0;
+    bytes_store16(to, expires ? VALUE_VERSION_EXPIRING : VALUE_VERSION);
+    bytes_store64(to + 2, (uint64_t)value->offset);
+    uint8_t *at = to + 10;
+    if (!expires) {
+        bytes_store32(at, (uint32_t)value->leader_epoch);
+        at += 4;
+    }
+    at = put_string(at, value->metadata, value->metadata_size);
+    bytes_store64(at, (uint64_t)value->committed_ms);
+    at += 8;
+    if (expires) {
+        bytes_store64(at, (uint64_t)value->expires_ms);
+        at += 8;
+    }
+    return (size_t)(at - to);
+}
+
+bool progress_is_key(const void *bytes, size_t size)
+{
+    return size >= 2 && bytes_load16(bytes) <= KEY_VERSION;
 }
 
 bool progress_parse_key(const void *bytes, size_t size, struct progress_key *key)
@@ -92,13 +109,37 @@ bool progress_parse_key(const void *bytes, size_t size, struct progress_key *key
     return true;
 }
 
-bool progress_parse_value(const void *bytes, size_t size, int64_t *offset)
+/* Size of a compact string, which follows; its length is a varint, plus one. */
+static size_t take_compact_size(struct bytes *in)
+{
+    uint32_t length = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        uint8_t byte = bytes_take8(in);
+        length |= (uint32_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            break;
+    }
+    in->failed |= length == 0; /* NULL, which metadata never is */
+    return length - 1;
+}
+
+bool progress_parse_value(const void *bytes, size_t size, struct progress_value *value)
 {
     struct bytes in = bytes_over(bytes, size);
     uint16_t version = bytes_take16(&in);
-    int64_t found = (int64_t)bytes_take64(&in); /* the first field of every version */
-    if (in.failed || version > VALUE_VERSION_KNOWN || found < 0)
+    struct progress_value found = {.leader_epoch = -1, .expires_ms = -1};
+    found.offset = (int64_t)bytes_take64(&in);
+    if (version >= VALUE_VERSION_EPOCH)
+        found.leader_epoch = (int32_t)bytes_take32(&in);
+    found.metadata_size =
+        version >= VALUE_VERSION_FLEXIBLE ? take_compact_size(&in) : bytes_take16(&in);
+    found.metadata = (const char *)bytes_take(&in, found.metadata_size);
+    found.committed_ms = (int64_t)bytes_take64(&in);
+    if (version == VALUE_VERSION_EXPIRING)
+        found.expires_ms = (int64_t)bytes_take64(&in);
+    /* What follows in a flexible version, the topic's id, is not needed. */
+    if (in.failed || version > VALUE_VERSION_KNOWN || found.offset < 0)
         return false;
-    *offset = found;
+    *value = found;
     return true;
 }

@@ -1,15 +1,17 @@
 /*
  * progress_table.h - the live records of one partition of __consumer_offsets: the latest of each
- * key, whatever the key means. Read on from the log; one thread at a time (progress.c's mutex).
+ * key of a committed offset. What Kafka's coordinator writes there of group members is passed over:
+ * it means nothing without that coordinator. Read on from the log; one thread at a time
+ * (progress.c's mutex).
  */
 #pragma once
 
 #include "log/codec.h"
 #include "log/reader.h"
 
-struct progress_entry;
+struct progress_row;
 
-/* A record that counts. */
+/* A record that counts. Its key has version 1, whichever the log has. */
 struct progress_record {
     const uint8_t *key;
     const uint8_t *value;
@@ -21,8 +23,8 @@ struct progress_record {
 
 struct progress_table {
     struct reader reader;
-    struct progress_entry *entries;
-    uint64_t live_bytes; /* about what the entries take in a log */
+    struct progress_row *rows;
+    uint64_t live_bytes; /* about what the rows take in a log */
     struct codec_buffer buffer;
 };
 

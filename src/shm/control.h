@@ -7,7 +7,8 @@
  * exclusive: a server LOCK_KEEPER    exclusive: the keeper LOCK_SETUP     exclusive: attaching,
  * detaching, recovering LOCK_CATALOG   exclusive: changing maplog.topics LOCK_PROCESS+i exclusive:
  * process slot i is alive LOCK_CLAIMS+h  exclusive: a consumer's claim of (group, topic, partition)
- * with hash h A free LOCK_PROCESS byte is the only proof of death.
+ * with hash h LOCK_GROUPS+h exclusive: a server
+ * has live members of the group with hash h A free LOCK_PROCESS byte is the only proof of death.
  */
 #pragma once
 
@@ -24,7 +25,8 @@ enum control_lock {
     LOCK_PROCESS = 4096,
 };
 #define LOCK_BASE_ANONYMOUS (1ull << 60) /* added to each byte on a memfd: past any content */
-#define LOCK_CLAIMS (1ull << 61)
+#define LOCK_CLAIMS (1ull << 61)         /* 2^60 of them */
+#define LOCK_GROUPS (1ull << 62)         /* 2^61 of them */
 
 /* One attachment of this process; owned by log/directory or log/anonymous. The mappings stay until
  * the process slot was left; a process that dies while attached needs no clean-up by hand. */
