@@ -26,3 +26,6 @@
 #define LIMIT_ALLOCATE_DURABLE (8u << 20) /* bytes, largest step with durable acknowledgements */
 #define LIMIT_CATALOG (64u << 20)         /* bytes of the file of topics */
 #define LIMIT_CHECKPOINT (16u << 20)      /* bytes of one checkpoint file */
+#define LIMIT_REQUEST_MEMORY                                                                       \
+    (64u << 20)          /* bytes that one network request may need beside its frame */
+#define LIMIT_HELPERS 64 /* threads of a server that wait for disks and locks */

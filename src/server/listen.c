@@ -1,0 +1,171 @@
+/* listen.c - listeners and advertised.listeners. */
+#include "server/listen.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "server/note.h"
+
+#define BACKLOG 1024
+#define ENTRY_SIZE (SOCKET_HOST + LISTENER_NAME_SIZE + 16)
+
+/* One entry of a list: "NAME://ADDRESS". */
+struct entry {
+    char name[LISTENER_NAME_SIZE];
+    char address[ENTRY_SIZE];
+};
+
+static bool protocol_is_plain(const char *name)
+{
+    return strstr(name, "SSL") == NULL && strstr(name, "SASL") == NULL;
+}
+
+static int read_entry(const char *setting, const char *text, size_t length, struct entry *entry)
+{
+    while (length && isspace((unsigned char)*text))
+        text++, length--;
+    while (length && isspace((unsigned char)text[length - 1]))
+        length--;
+    if (length == 0 || length >= ENTRY_SIZE)
+        return error_set(MAPLOG_INVALID,
+                         "%s: an address is \"HOST:PORT\", \"NAME://HOST:PORT\" or "
+                         "\"unix:///PATH\", not \"%.*s\"",
+                         setting, (int)length, text);
+    const char *slashes = memmem(text, length, "://", 3);
+    bool is_unix = length > 5 && memcmp(text, "unix:", 5) == 0;
+    size_t name = slashes && !is_unix ? (size_t)(slashes - text) : 0;
+    if (name >= LISTENER_NAME_SIZE)
+        return error_set(MAPLOG_INVALID, "%s: the name in \"%.*s\" has more than %d bytes", setting,
+                         (int)length, text, LISTENER_NAME_SIZE - 1);
+    snprintf(entry->name, sizeof entry->name, "%.*s", name ? (int)name : (int)sizeof "PLAINTEXT",
+             name ? text : "PLAINTEXT");
+    size_t skip = name ? name + 3 : 0;
+    snprintf(entry->address, sizeof entry->address, "%.*s", (int)(length - skip), text + skip);
+    return 0;
+}
+
+/* Calls visit for each entry of a comma-separated list. */
+static int each_entry(const char *setting, const char *list,
+                      int (*visit)(void *context, const struct entry *entry), void *context)
+{
+    while (*list) {
+        size_t length = strcspn(list, ",");
+        struct entry entry;
+        int result = read_entry(setting, list, length, &entry);
+        if (!result)
+            result = visit(context, &entry);
+        if (result)
+            return result;
+        list += length + (list[length] == ',');
+    }
+    return 0;
+}
+
+static bool is_everywhere(const char *address)
+{
+    return strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0 ||
+           address[0] == '*' || address[0] == ':';
+}
+
+static int bind_entry(void *context, const struct entry *entry)
+{
+    struct listeners *listeners = context;
+    if (strcmp(entry->name, "CONTROLLER") == 0)
+        return 0; /* a Kafka broker's own quorum; there is none here */
+    if (!protocol_is_plain(entry->name))
+        return error_set(MAPLOG_UNSUPPORTED,
+                         "listeners: %s is not offered, only PLAINTEXT: use a proxy for TLS",
+                         entry->name);
+    int fds[SOCKET_LISTENERS];
+    int count = socket_listen(entry->address, BACKLOG, fds);
+    if (count < 0)
+        return count;
+    for (int i = 0; i < count; i++) {
+        if (listeners->count == LISTENERS) {
+            while (i < count)
+                socket_close_listener(fds[i++]);
+            return error_set(MAPLOG_LIMIT, "listeners: more than %d sockets", LISTENERS);
+        }
+        struct listener_socket *socket = &listeners->sockets[listeners->count++];
+        *socket = (struct listener_socket){.accept.fd = fds[i],
+                                           .is_unix = socket_is_unix(entry->address),
+                                           .everywhere = is_everywhere(entry->address)};
+        memcpy(socket->name, entry->name, sizeof socket->name);
+    }
+    return 0;
+}
+
+static int advertise_entry(void *context, const struct entry *entry)
+{
+    struct listeners *listeners = context;
+    char host[SOCKET_HOST];
+    uint16_t port;
+    int result = socket_split(entry->address, host, &port);
+    if (result)
+        return error_prefix(result, "advertised.listeners");
+    if (!host[0] || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+        return error_set(MAPLOG_INVALID,
+                         "advertised.listeners: clients cannot connect to \"%s\"; name the host or "
+                         "address by which they reach this machine",
+                         entry->address);
+    bool found = false;
+    for (unsigned i = 0; i < listeners->count; i++) {
+        struct listener_socket *socket = &listeners->sockets[i];
+        if (socket->is_unix || strcmp(socket->name, entry->name) != 0)
+            continue;
+        memcpy(socket->advertised_host, host, sizeof host);
+        socket->advertised_port = port ? port : socket_port(socket->accept.fd);
+        found = true;
+    }
+    if (!found)
+        note('W', "advertised.listeners: no listener has the name %s", entry->name);
+    return 0;
+}
+
+int listeners_open(const struct broker_settings *settings, struct listeners *listeners)
+{
+    *listeners = (struct listeners){0};
+    int result = each_entry("listeners", settings->listeners, bind_entry, listeners);
+    if (!result && listeners->count == 0)
+        result = error_set(MAPLOG_INVALID, "listeners names no address: try localhost:9092");
+    if (!result && settings->advertised_listeners)
+        result = each_entry("advertised.listeners", settings->advertised_listeners, advertise_entry,
+                            listeners);
+    if (result)
+        listeners_close(listeners);
+    return result;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        socket_close_listener(listeners->sockets[i].accept.fd);
+    listeners->count = 0;
+}
+
+void listeners_describe(const struct listeners *listeners, char *text, size_t size)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < listeners->count && length < size; i++) {
+        char address[SOCKET_TEXT];
+        socket_local(listeners->sockets[i].accept.fd, address);
+        length += (size_t)snprintf(text + length, size - length, "%s%s", i ? "," : "", address);
+    }
+}
+
+struct broker_address listener_advertised(const struct listener_socket *listener, int fd,
+                                          char host[static SOCKET_TEXT])
+{
+    if (listener->advertised_host[0])
+        return (struct broker_address){listener->advertised_host, listener->advertised_port};
+    char address[SOCKET_TEXT], split[SOCKET_HOST];
+    uint16_t port = 0;
+    socket_local(fd, address);
+    host[0] = '\0';
+    if (socket_split(address, split, &port) == 0)
+        snprintf(host, SOCKET_TEXT, "%.*s", SOCKET_TEXT - 1, split);
+    return (struct broker_address){host, port};
+}
