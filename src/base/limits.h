@@ -29,3 +29,4 @@
 #define LIMIT_REQUEST_MEMORY                                                                       \
     (64u << 20)          /* bytes that one network request may need beside its frame */
 #define LIMIT_HELPERS 64 /* threads of a server that wait for disks and locks */
+#define LIMIT_TURN_BYTES (1u << 20) /* moved for one connection before others have their turn */

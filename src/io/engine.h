@@ -30,8 +30,8 @@ struct io_operation {
     /* The caller's. */
     int fd; /* non-blocking socket */
     void (*done)(struct io_operation *operation, int result);
-    uint8_t *buffer;      /* receive: where to; NULL: a buffer of the engine, valid within done() */
-    size_t size;          /* receive: how many bytes at most; 0 with the engine's buffer */
+    uint8_t *buffer; /* receive: where to; NULL: a buffer of the engine, valid within done() */
+    size_t size;     /* receive: how many bytes at most; 0 with the engine's buffer */
     struct io_slice *slices; /* send: changed while it goes on */
     uint32_t count;          /* send: slices */
 
@@ -40,9 +40,10 @@ struct io_operation {
 
     /* The engine's. */
     struct io_operation *next, *previous;
-    size_t sent;
+    uint32_t sent; /* slices */
+    int error;     /* errno of an attempt that failed before done() could be called */
     uint8_t kind;
-    uint8_t state;
+    uint8_t state; /* 0 while it is the caller's */
 };
 
 struct io_limits {
@@ -51,8 +52,11 @@ struct io_limits {
     uint32_t memory_bytes; /* file slices below this size are sent from memory, above by sendfile */
 };
 
-/* name: "epoll". MAPLOG_UNSUPPORTED, MAPLOG_INVALID names those there are. */
+/* name: "epoll", "poll". MAPLOG_INVALID (the text names those there are), MAPLOG_UNSUPPORTED by
+ * this kernel, MAPLOG_NO_MEMORY, MAPLOG_LIMIT. The process must ignore or block SIGPIPE
+ * (os/signals.h does): sendfile cannot be told not to raise it. */
 int io_open(const char *name, const struct io_limits *limits, struct io_engine **engine);
+const char *io_name(unsigned index);     /* of engine 0, 1, ...; NULL behind the last */
 void io_close(struct io_engine *engine); /* no operation may be under way; accepts NULL */
 
 /* Takes a descriptor into the engine before its first operation, and out of it after its last.
@@ -60,10 +64,11 @@ void io_close(struct io_engine *engine); /* no operation may be under way; accep
 int io_add(struct io_engine *engine, int fd);
 void io_remove(struct io_engine *engine, int fd);
 
-/* result of done(): a new descriptor (non-blocking, close-on-exec) that is the caller's; MAPLOG_LIMIT
- * when the process has no descriptor left; MAPLOG_IO; MAPLOG_CLOSED after a cancel. */
+/* result of done(): a new descriptor (non-blocking, close-on-exec) that is the caller's;
+ * MAPLOG_LIMIT when the process has no descriptor left; MAPLOG_IO; MAPLOG_CLOSED after a cancel. */
 void io_accept(struct io_engine *engine, struct io_operation *operation);
-/* result: bytes, 0: the peer has ended its sending, MAPLOG_IO (the peer vanished), MAPLOG_CLOSED. */
+/* result: bytes, 0: the peer has ended its sending, MAPLOG_IO (the peer vanished), MAPLOG_CLOSED.
+ */
 void io_receive(struct io_engine *engine, struct io_operation *operation);
 /* result: 0 when all is handed to the kernel, MAPLOG_IO, MAPLOG_CLOSED. A file slice that cannot be
  * read completes with MAPLOG_IO; the stream then cannot go on. */

@@ -1,6 +1,7 @@
 #include "os/event.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -29,4 +30,18 @@ void event_clear(int fd)
     uint64_t count;
     while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
         ;
+}
+
+void event_raise(struct event_flag *flag)
+{
+    if (!atomic_exchange(&flag->raised, true))
+        event_set(flag->fd);
+}
+
+void event_lower(struct event_flag *flag)
+{
+    /* In this order: who finds it still raised need not set the descriptor, since what it raised it
+     * for is seen by whoever asked for this call. The other way round its set would be cleared. */
+    event_clear(flag->fd);
+    atomic_exchange(&flag->raised, false);
 }

@@ -2,6 +2,19 @@
  * that inherited it. */
 #pragma once
 
+#include <stdatomic.h>
+
 int event_open(int *fd);  /* not set; close-on-exec; the caller closes it with file_close */
 void event_set(int fd);   /* polls readable from now on */
 void event_clear(int fd); /* not any more */
+
+/* The same within one process, for events that come in crowds: raising what is raised already costs
+ * no system call. Begins as {fd, false}. */
+struct event_flag {
+    int fd;
+    atomic_bool raised;
+};
+
+void event_raise(struct event_flag *flag); /* any thread, signal handlers */
+/* By the one that polls, before it looks for what was raised. */
+void event_lower(struct event_flag *flag);

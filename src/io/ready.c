@@ -1,0 +1,312 @@
+/* ready.c - operations between the engine's caller, the sockets and the engine's wait. */
+#include "io/ready.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "io/transfer.h"
+#include "os/file.h"
+
+#define CHUNK_SOCKETS 256 /* the table of sockets grows by so many */
+
+enum state {
+    STATE_IDLE,      /* the caller's */
+    STATE_QUEUED,    /* to be tried */
+    STATE_PARKED,    /* waits for its direction */
+    STATE_FINISHED,  /* done() is still to be called; queued */
+    STATE_CANCELLED, /* the same */
+};
+
+enum direction { DIRECTION_IN, DIRECTION_OUT, DIRECTIONS };
+
+/* What is kept for a descriptor, 24 bytes. */
+struct ready_socket {
+    struct io_operation *operations[DIRECTIONS]; /* under way */
+    bool added;
+    bool readable; /* nobody has seen it empty since it was reported ready */
+    bool odd;      /* only "would block" says that it is empty */
+};
+
+_Static_assert(sizeof(struct ready_socket) <= 24, "idle connections are cheap");
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static void list_append(struct ready_list *list, struct io_operation *operation)
+{
+    operation->next = NULL;
+    operation->previous = list->last;
+    *(list->last ? &list->last->next : &list->first) = operation;
+    list->last = operation;
+}
+
+static void list_remove(struct ready_list *list, struct io_operation *operation)
+{
+    *(operation->previous ? &operation->previous->next : &list->first) = operation->next;
+    *(operation->next ? &operation->next->previous : &list->last) = operation->previous;
+}
+
+static void enqueue(struct ready *ready, struct io_operation *operation, enum state state)
+{
+    operation->state = state;
+    list_append(&ready->queue, operation);
+}
+
+static void unpark(struct ready *ready, struct io_operation *operation, enum state state)
+{
+    list_remove(&ready->parked, operation);
+    enqueue(ready, operation, state);
+}
+
+static void park(struct ready *ready, struct io_operation *operation)
+{
+    operation->state = STATE_PARKED;
+    list_append(&ready->parked, operation);
+    int errnum = ready->hooks->park ? ready->hooks->park(ready, operation) : 0;
+    if (errnum) {
+        operation->error = errnum;
+        unpark(ready, operation, STATE_FINISHED);
+    }
+}
+
+/* ---- sockets --------------------------------------------------------------------------------- */
+
+/* NULL when it was not added. */
+static struct ready_socket *find(const struct ready *ready, int fd)
+{
+    uint32_t chunk = (uint32_t)fd / CHUNK_SOCKETS;
+    if (fd < 0 || chunk >= ready->chunk_count || !ready->chunks[chunk])
+        return NULL;
+    struct ready_socket *socket = &ready->chunks[chunk][(uint32_t)fd % CHUNK_SOCKETS];
+    return socket->added ? socket : NULL;
+}
+
+static enum direction direction_of(const struct io_operation *operation)
+{
+    return operation->kind == IO_SEND ? DIRECTION_OUT : DIRECTION_IN;
+}
+
+static int make_room(struct ready *ready, uint32_t chunk)
+{
+    if (chunk >= ready->chunk_count) {
+        uint32_t count = chunk + 1;
+        struct ready_socket **chunks = realloc(ready->chunks, count * sizeof(*chunks));
+        if (!chunks)
+            return error_set(MAPLOG_NO_MEMORY, "no memory for the table of sockets");
+        memset(chunks + ready->chunk_count, 0, (count - ready->chunk_count) * sizeof(*chunks));
+        ready->chunks = chunks;
+        ready->chunk_count = count;
+    }
+    if (!ready->chunks[chunk])
+        ready->chunks[chunk] = calloc(CHUNK_SOCKETS, sizeof(struct ready_socket));
+    if (!ready->chunks[chunk])
+        return error_set(MAPLOG_NO_MEMORY, "no memory for %d more sockets", CHUNK_SOCKETS);
+    return 0;
+}
+
+int ready_add(struct ready *ready, int fd)
+{
+    if (fd < 0 || find(ready, fd))
+        return error_set(MAPLOG_INVALID, "descriptor %d is %s", fd,
+                         fd < 0 ? "none" : "with this engine already");
+    if (ready->sockets == ready->limits.descriptors)
+        return error_set(MAPLOG_LIMIT, "more than %u sockets with one engine",
+                         ready->limits.descriptors);
+    int error = make_room(ready, (uint32_t)fd / CHUNK_SOCKETS);
+    if (error)
+        return error;
+    ready->chunks[fd / CHUNK_SOCKETS][fd % CHUNK_SOCKETS] = (struct ready_socket){.added = true};
+    ready->sockets++;
+    return 0;
+}
+
+void ready_remove(struct ready *ready, int fd)
+{
+    struct ready_socket *socket = find(ready, fd);
+    if (!socket)
+        return;
+    socket->added = false;
+    ready->sockets--;
+}
+
+void ready_event(struct ready *ready, int fd, unsigned events)
+{
+    struct ready_socket *socket = find(ready, fd);
+    if (!socket)
+        return;
+    const unsigned of[DIRECTIONS] = {READY_IN | READY_ODD, READY_OUT | READY_ODD};
+    for (int direction = 0; direction < DIRECTIONS; direction++) {
+        struct io_operation *operation = socket->operations[direction];
+        if ((events & of[direction]) && operation && operation->state == STATE_PARKED)
+            unpark(ready, operation, STATE_QUEUED);
+    }
+    socket->readable |= (events & of[DIRECTION_IN]) != 0;
+    socket->odd |= (events & READY_ODD) != 0;
+}
+
+/* ---- attempts -------------------------------------------------------------------------------- */
+
+/* The operation is the caller's again, from here on also its memory. */
+static void finish(struct ready *ready, struct io_operation *operation, int result)
+{
+    struct ready_socket *socket = find(ready, operation->fd);
+    if (socket && socket->operations[direction_of(operation)] == operation)
+        socket->operations[direction_of(operation)] = NULL;
+    operation->state = STATE_IDLE;
+    operation->done(operation, result);
+}
+
+/* An accept or receive: true when *result is its. */
+static bool attempt_in(struct ready *ready, struct io_operation *operation, int *result)
+{
+    struct ready_socket *socket = find(ready, operation->fd);
+    enum transfer transfer;
+    if (operation->kind == IO_ACCEPT) {
+        transfer = transfer_accept(operation, result);
+    } else {
+        uint8_t *to = operation->buffer ? operation->buffer : ready->buffer;
+        size_t size = operation->buffer ? operation->size : ready->limits.buffer_bytes;
+        size_t got = 0;
+        if (size > LIMIT_TURN_BYTES)
+            size = LIMIT_TURN_BYTES;
+        transfer = transfer_receive(operation, to, size, &got);
+        operation->received = to;
+        *result = (int)got;
+        /* Less than asked for: it is empty now, and what comes later will be reported. */
+        if (transfer == TRANSFER_DONE && got < size && !socket->odd)
+            socket->readable = false;
+    }
+    if (transfer == TRANSFER_BLOCKED)
+        socket->readable = socket->odd = false;
+    else if (transfer == TRANSFER_FAILED)
+        *result = transfer_error(operation);
+    return transfer != TRANSFER_BLOCKED;
+}
+
+/* Tries what is queued, and calls done() where that gives a result; how often. What is queued
+ * meanwhile is left for the next turn. */
+static unsigned run(struct ready *ready)
+{
+    unsigned finished = 0;
+    struct io_operation *operation = ready->queue.first, *next;
+    ready->queue = (struct ready_list){NULL, NULL};
+    for (; operation; operation = next) {
+        next = operation->next; /* stays: operations in a turn are only marked by others */
+        int result = 0;
+        enum transfer transfer = TRANSFER_DONE;
+        if (operation->state == STATE_CANCELLED)
+            result = error_set(MAPLOG_CLOSED, "the operation was cancelled");
+        else if (operation->state == STATE_FINISHED)
+            result = operation->error ? transfer_error(operation) : 0;
+        else if (operation->kind != IO_SEND)
+            transfer = attempt_in(ready, operation, &result) ? TRANSFER_DONE : TRANSFER_BLOCKED;
+        else if ((transfer = transfer_send(operation, ready->limits.memory_bytes)) ==
+                 TRANSFER_FAILED)
+            result = transfer_error(operation);
+        if (transfer == TRANSFER_BLOCKED) {
+            park(ready, operation);
+        } else if (transfer == TRANSFER_MORE) {
+            enqueue(ready, operation, STATE_QUEUED);
+        } else {
+            finish(ready, operation, result);
+            finished++;
+        }
+    }
+    return finished;
+}
+
+/* ---- the engine's calls ---------------------------------------------------------------------- */
+
+void ready_submit(struct io_engine *engine, struct io_operation *operation)
+{
+    struct ready *ready = (struct ready *)engine;
+    struct ready_socket *socket = find(ready, operation->fd);
+    struct io_operation **slot = socket ? &socket->operations[direction_of(operation)] : NULL;
+    operation->sent = 0;
+    operation->error = !socket ? EBADF : *slot ? EALREADY : 0;
+    if (operation->error) {
+        enqueue(ready, operation, STATE_FINISHED);
+        return;
+    }
+    *slot = operation;
+    if (operation->kind == IO_SEND) {
+        /* At once: mostly it fits, and the peer need not wait for the others of this turn. */
+        enum transfer transfer = transfer_send(operation, ready->limits.memory_bytes);
+        if (transfer == TRANSFER_BLOCKED)
+            park(ready, operation);
+        else
+            enqueue(ready, operation, transfer == TRANSFER_MORE ? STATE_QUEUED : STATE_FINISHED);
+    } else if (socket->readable) {
+        enqueue(ready, operation, STATE_QUEUED);
+    } else {
+        park(ready, operation);
+    }
+}
+
+void ready_cancel(struct io_engine *engine, struct io_operation *operation)
+{
+    if (operation->state == STATE_PARKED)
+        unpark((struct ready *)engine, operation, STATE_CANCELLED);
+    else if (operation->state == STATE_QUEUED)
+        operation->state = STATE_CANCELLED;
+}
+
+int ready_wait(struct io_engine *engine, int64_t timeout_ns)
+{
+    struct ready *ready = (struct ready *)engine;
+    if (run(ready) > 0 || ready->queue.first)
+        timeout_ns = 0;
+    int error = ready->hooks->look(ready, timeout_ns);
+    if (error)
+        return error;
+    run(ready); /* what became ready */
+    run(ready); /* what its completions submitted: mostly answers, which are told without a look */
+    return 0;
+}
+
+void ready_woken(struct ready *ready)
+{
+    event_lower(&ready->wake);
+}
+
+void ready_wake(struct io_engine *engine)
+{
+    event_raise(&((struct ready *)engine)->wake);
+}
+
+int ready_milliseconds(int64_t timeout_ns)
+{
+    if (timeout_ns < 0)
+        return -1;
+    int64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0);
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+int ready_open(struct ready *ready, const struct io_methods *methods,
+               const struct ready_hooks *hooks, const struct io_limits *limits)
+{
+    *ready =
+        (struct ready){.engine.methods = methods, .hooks = hooks, .limits = *limits, .wake.fd = -1};
+    ready->buffer = malloc(limits->buffer_bytes);
+    if (!ready->buffer)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for a receive buffer of %u bytes",
+                         limits->buffer_bytes);
+    int error = event_open(&ready->wake.fd);
+    if (error)
+        ready_close(ready);
+    return error;
+}
+
+void ready_close(struct ready *ready)
+{
+    file_close(ready->wake.fd);
+    for (uint32_t i = 0; i < ready->chunk_count; i++)
+        free(ready->chunks[i]);
+    free(ready->chunks);
+    free(ready->buffer);
+}
