@@ -51,22 +51,6 @@ int batch_check_crc(const struct batch *batch)
                      batch->base_offset, stored, computed);
 }
 
-static int check_headers(const struct record *record)
-{
-    struct bytes in = bytes_over(record->headers, record->headers_size);
-    const char *name;
-    const void *value;
-    size_t name_size, value_size;
-    int32_t count = 0;
-    int result;
-    while ((result = record_header_next(&in, &name, &name_size, &value, &value_size)) == 1)
-        count++;
-    if (result == 0 && count != record->header_count)
-        return error_set(MAPLOG_CORRUPT, "record says %" PRId32 " headers and holds %" PRId32,
-                         record->header_count, count);
-    return result;
-}
-
 static int check_record(const struct batch *batch, const struct record *record, int64_t *previous)
 {
     if (record->offset <= *previous)
@@ -78,7 +62,7 @@ static int check_record(const struct batch *batch, const struct record *record, 
                          "record offset %" PRId64 ": timestamp %" PRId64
                          " is above the batch's largest, %" PRId64,
                          record->offset, record->timestamp, batch->max_timestamp);
-    return record->header_count ? check_headers(record) : 0;
+    return record_check_headers(record);
 }
 
 int batch_check_deep(const uint8_t *bytes, size_t available, struct batch *batch)

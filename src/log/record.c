@@ -84,6 +84,22 @@ int record_header_next(struct bytes *in, const char **name, size_t *name_size, c
     return 1;
 }
 
+int record_check_headers(const struct record *record)
+{
+    struct bytes in = bytes_over(record->headers, record->headers_size);
+    const char *name;
+    const void *value;
+    size_t name_size, value_size;
+    int32_t count = 0;
+    int result;
+    while ((result = record_header_next(&in, &name, &name_size, &value, &value_size)) == 1)
+        count++;
+    if (result == 0 && count != record->header_count)
+        return error_set(MAPLOG_CORRUPT, "record says %" PRId32 " headers and holds %" PRId32,
+                         record->header_count, count);
+    return result;
+}
+
 static size_t sized(const void *bytes, size_t size)
 {
     return varint_size(bytes ? (int64_t)size : -1) + size;

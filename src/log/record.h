@@ -125,6 +125,9 @@ static inline int record_next(struct record_cursor *cursor, struct record *recor
 int record_header_next(struct bytes *in, const char **name, size_t *name_size, const void **value,
                        size_t *value_size);
 
+/* The headers are as many as the record says, and fill it: 0 or MAPLOG_CORRUPT. */
+int record_check_headers(const struct record *record);
+
 /* Bytes that the record takes in a batch, and writing it: `to` has room for record_size() bytes.
  * Returns the byte behind it. The record's fields were checked by record_check. */
 size_t record_size(const struct maplog_record *record, int64_t timestamp_delta,

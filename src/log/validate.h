@@ -1,6 +1,14 @@
 /*
  * validate.h - what a batch must be before it may be appended: the rules of Kafka's broker, for
  * every door. Pure; any thread.
+ *
+ * The rules are Kafka's, with its answers, but for these:
+ *   - Base offset and leader epoch may be anything: the append sets them.
+ *   - Transactions are not offered: the transactional bit is refused, as the control bit is.
+ *   - The offset deltas of uncompressed records must be 0, 1, 2, ...; Kafka does not look there.
+ *   - A compressed batch is unfolded only when somebody needs what is in it: the keys, in a
+ *     compacted topic, or a largest timestamp that its header cannot have right.
+ * Negative timestamps are no error there either; -1 means none, and no limit is for it.
  */
 #pragma once
 
@@ -10,12 +18,13 @@
 /* Why a batch is refused; the Kafka door has an error code for each. */
 enum validate_reason {
     VALIDATE_GOOD = 0,
-    VALIDATE_TOO_LARGE,       /* above max.message.bytes */
-    VALIDATE_CORRUPT,         /* length, magic, CRC */
-    VALIDATE_INVALID_RECORD,  /* count, offsets, control bit, sequence, key missing, record bytes */
-    VALIDATE_TIMESTAMP,       /* outside of what the settings allow */
+    VALIDATE_TOO_LARGE,      /* above max.message.bytes */
+    VALIDATE_CORRUPT,        /* length, CRC: sent again it may be good */
+    VALIDATE_INVALID_RECORD, /* count, offsets, bits, sequence, key missing, record bytes, more than
+                                one batch or none, an old magic */
+    VALIDATE_TIMESTAMP,      /* outside of what the settings allow */
     VALIDATE_SEGMENT_TOO_SMALL, /* above segment.bytes */
-    VALIDATE_CODEC,           /* zstd where the client's version does not know it */
+    VALIDATE_CODEC,             /* zstd where the client's version does not know it */
 };
 
 struct validate_rules {
@@ -29,13 +38,16 @@ struct validate_rules {
 struct validated {
     struct batch batch;
     enum validate_reason reason;
-    int32_t record;     /* index within the batch of the record that is to blame, -1: the batch */
-    char text[160];     /* says what is wrong; "" when good */
+    int32_t record; /* index within the batch of the record that is to blame, -1: the batch */
+    char text[160]; /* says what is wrong; "" when good */
 };
 
 /* Checks that `size` bytes are exactly one good batch: header, CRC, and the records of an
- * uncompressed one; a compressed one is only unfolded when its topic is compacted and keys matter.
- * Answers VALIDATE_GOOD with the batch read, or the reason. */
-enum validate_reason validate_batch(const uint8_t *bytes, size_t size,
-                                    const struct validate_rules *rules,
+ * uncompressed one. Answers VALIDATE_GOOD with the batch read (its base offset as 0), or the
+ * reason.
+ *
+ * Some clients get the largest timestamp of the header wrong (older ones write -1). As in Kafka it
+ * is corrected in the bytes, with the CRC, when the topic has CreateTime: refusing it would lock
+ * them out, and a wrong one would mislead look-ups by time and retention. */
+enum validate_reason validate_batch(uint8_t *bytes, size_t size, const struct validate_rules *rules,
                                     struct validated *validated);
