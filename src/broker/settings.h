@@ -11,17 +11,20 @@
 
 struct broker_settings {
     /* The door. Lists as they were written; the server takes them apart. */
-    char *listeners;            /* "PLAINTEXT://localhost:9092", also "unix:///path/to.sock" */
-    char *advertised_listeners; /* "" : by the address that the client used */
-    int32_t node_id;            /* -1: as in meta.properties */
-    int32_t workers;            /* num.network.threads; 0: one a CPU */
-    int32_t request_max_bytes;  /* socket.request.max.bytes */
-    int64_t memory_bytes;       /* queued.max.request.bytes: of all requests together */
-    int32_t connections_max;    /* max.connections */
-    int64_t idle_ms;            /* connections.max.idle.ms */
-    int64_t shutdown_ms;        /* longest graceful stop */
+    char *listeners;                 /* "PLAINTEXT://localhost:9092", also "unix:///path/to.sock" */
+    char *advertised_listeners;      /* "" : by the address that the client used */
+    char *controller_listener_names; /* of listeners: those that are not opened */
+    char *listener_security_protocol_map; /* "NAME:PLAINTEXT,..." for names of their own */
+    char *log_dirs;            /* data directory, unless the command line names one; "": none */
+    int32_t node_id;           /* -1: as in meta.properties */
+    int32_t workers;           /* num.network.threads; 0: one a CPU */
+    int32_t request_max_bytes; /* socket.request.max.bytes */
+    int64_t memory_bytes;      /* queued.max.request.bytes: of all requests together */
+    int32_t connections_max;   /* max.connections */
+    int64_t idle_ms;           /* connections.max.idle.ms */
+    int64_t shutdown_ms;       /* longest graceful stop */
 
-    /* Topics. What a new topic and every topic without an override gets. */
+    /* Topics. Defaults of topic settings are in `given`: broker_settings_defaults(). */
     bool auto_create_topics;
     int32_t num_partitions;
     int32_t default_replication_factor; /* only 1 and -1 mean something here */
@@ -30,10 +33,7 @@ struct broker_settings {
 
     /* Data. */
     int32_t fetch_max_bytes;
-    int32_t fetch_sessions;        /* max.incremental.fetch.session.cache.slots */
-    int32_t min_insync_replicas;
-    int64_t timestamp_after_max_ms; /* log.message.timestamp.after.max.ms */
-    int64_t timestamp_before_max_ms;
+    int32_t fetch_sessions; /* max.incremental.fetch.session.cache.slots */
     int64_t producer_id_expiration_ms;
 
     /* Groups. */
@@ -43,9 +43,23 @@ struct broker_settings {
     int64_t offsets_retention_minutes;
     int64_t offsets_retention_check_ms;
     int32_t offset_metadata_max_bytes;
+
+    /* What was applied, by name, sorted: the rest has its default. */
+    struct setting_given {
+        char *name, *value;
+    } * given;
+    size_t given_count;
 };
 
-enum setting_type { SETTING_BOOL = 1, SETTING_STRING, SETTING_INT, SETTING_LONG, SETTING_LIST };
+/* As DescribeConfigs numbers them. */
+enum setting_type {
+    SETTING_BOOL = 1,
+    SETTING_STRING = 2,
+    SETTING_INT = 3,
+    SETTING_LONG = 5,
+    SETTING_DOUBLE = 6,
+    SETTING_LIST = 7,
+};
 
 struct setting_description {
     const char *name;          /* "num.partitions" */
@@ -57,13 +71,27 @@ struct setting_description {
 };
 
 void broker_settings_default(struct broker_settings *settings); /* strings are copies */
-void broker_settings_free(struct broker_settings *settings);
+void broker_settings_free(struct broker_settings *settings);    /* back to {0} */
 int broker_settings_copy(const struct broker_settings *from, struct broker_settings *to);
-/* MAPLOG_INVALID with a text: what is allowed; MAPLOG_NOT_FOUND for an unknown name, naming the
- * nearest known one. Known names of Kafka that mean nothing here are accepted. */
+/* value "" is the default. MAPLOG_INVALID with a text: what is allowed; MAPLOG_NOT_FOUND for an
+ * unknown name, naming the nearest known one; MAPLOG_UNSUPPORTED for what must not be passed over
+ * (access control). Known names of Kafka that mean nothing here are accepted. The settings are left
+ * alone on failure. */
 int broker_settings_apply(struct broker_settings *settings, const char *name, const char *value);
 /* The i-th known setting, sorted by name; NULL behind the last. */
 const struct setting_description *broker_setting(size_t i);
+const struct setting_description *broker_setting_find(const char *name);
 /* Present value as text, "" when it has none. */
 void broker_settings_value(const struct broker_settings *settings, const char *name, char *text,
                            size_t size);
+/* The value that was given for it; NULL: it has its default. */
+const char *broker_settings_given(const struct broker_settings *settings, const char *name);
+/* The i-th setting that gives a topic setting its default, the strongest first (log.retention.ms,
+ * minutes, hours); NULL behind the last. */
+const struct setting_description *broker_setting_for_topic(const char *topic_setting, size_t i);
+/* A value of such a setting as the topic setting has it: hours become milliseconds. */
+void broker_setting_to_topic(const char *name, const char *value, char *text, size_t size);
+/* The defaults of topic settings that were given, "retention.ms=3600000", as
+ * directory_set_defaults() takes them: a NULL-terminated list in one piece of memory, the caller's
+ * to free. NULL without memory. */
+char **broker_settings_defaults(const struct broker_settings *settings);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/nearest.h"
 
 enum type {
     TYPE_INTEGER,
@@ -65,13 +66,13 @@ static const struct known table[] = {
     INTEGER("local.retention.ms", "-2", -2, INT64_MAX),
     INTEGER("max.compaction.lag.ms", FOREVER, 1, INT64_MAX),
     LOOKED_AT("max.message.bytes", "1048588", 0, INT32_MAX, max_message_bytes),
-    INTEGER("message.timestamp.after.max.ms", "3600000", 0, INT64_MAX),
-    INTEGER("message.timestamp.before.max.ms", FOREVER, 0, INT64_MAX),
+    LOOKED_AT("message.timestamp.after.max.ms", "3600000", 0, INT64_MAX, timestamp_after_max_ms),
+    LOOKED_AT("message.timestamp.before.max.ms", FOREVER, 0, INT64_MAX, timestamp_before_max_ms),
     CHOICE("message.timestamp.type", "CreateTime", "CreateTime LogAppendTime",
            FIELD(timestamp_type)),
     {"min.cleanable.dirty.ratio", "0.5", TYPE_RATIO, 0, 1, NULL, NO_FIELD},
     INTEGER("min.compaction.lag.ms", "0", 0, INT64_MAX),
-    INTEGER("min.insync.replicas", "1", 1, INT32_MAX),
+    LOOKED_AT("min.insync.replicas", "1", 1, INT32_MAX, min_insync_replicas),
     BOOLEAN("preallocate", "false"),
     BOOLEAN("remote.log.copy.disable", "false"),
     BOOLEAN("remote.log.delete.on.disable", "false"),
@@ -86,7 +87,6 @@ static const struct known table[] = {
     BOOLEAN("unclean.leader.election.enable", "false"),
 };
 #define COUNT (sizeof table / sizeof *table)
-#define NAME_MAX_LENGTH 64 /* longer than every name of the table */
 
 bool settings_known(size_t i, const char **name, const char **default_value)
 {
@@ -113,39 +113,19 @@ bool settings_is_known(const char *name)
 
 /* ---- an unknown name ------------------------------------------------------------------------- */
 
-/* Characters to insert, delete or replace to make one of the other (Levenshtein). */
-static size_t distance(const char *one, const char *other)
-{
-    size_t row[NAME_MAX_LENGTH + 1];
-    size_t width = strlen(other);
-    for (size_t i = 0; i <= width; i++)
-        row[i] = i;
-    for (size_t line = 1; *one; one++, line++) {
-        size_t corner = row[0]; /* the entry above and left of the one that is computed */
-        row[0] = line;
-        for (size_t i = 1; i <= width; i++) {
-            size_t replaced = corner + (*one != other[i - 1]);
-            corner = row[i];
-            size_t added = row[i - 1] < row[i] ? row[i - 1] + 1 : row[i] + 1;
-            row[i] = replaced < added ? replaced : added;
-        }
-    }
-    return row[width];
-}
-
 static int unknown(const char *name)
 {
-    if (strlen(name) > NAME_MAX_LENGTH)
-        return error_set(MAPLOG_INVALID, "there is no setting %.*s...", NAME_MAX_LENGTH, name);
+    if (strlen(name) > NEAREST_MAX_LENGTH)
+        return error_set(MAPLOG_INVALID, "there is no setting %.*s...", NEAREST_MAX_LENGTH, name);
     size_t nearest = 0, least = SIZE_MAX;
     for (size_t i = 0; i < COUNT; i++) {
-        size_t now = distance(name, table[i].name);
+        size_t now = nearest_distance(name, table[i].name);
         if (now < least) {
             least = now;
             nearest = i;
         }
     }
-    if (least <= 2 + strlen(name) / 4)
+    if (nearest_is_near(name, least))
         return error_set(MAPLOG_INVALID, "there is no setting %s; did you mean %s?", name,
                          table[nearest].name);
     return error_set(MAPLOG_INVALID, "there is no setting %s", name);

@@ -20,8 +20,11 @@ struct settings {
     int64_t retention_ms;    /* -1: no limit */
     int64_t index_interval_bytes;
     int64_t max_message_bytes;
-    int64_t flush_messages; /* INT64_MAX: never; 1: every ack is durable */
-    int64_t flush_ms;       /* INT64_MAX: never */
+    int64_t flush_messages;          /* INT64_MAX: never; 1: every ack is durable */
+    int64_t flush_ms;                /* INT64_MAX: never */
+    int64_t timestamp_after_max_ms;  /* of a record beyond the clock; INT64_MAX: no limit */
+    int64_t timestamp_before_max_ms; /* of a record behind the clock; INT64_MAX: no limit */
+    int64_t min_insync_replicas;     /* above 1, network clients' acks=all is refused */
     enum settings_timestamp_type timestamp_type;
     bool compact; /* cleanup.policy names compact: accepted and reported, deletes nothing */
     bool retain;  /* cleanup.policy names delete (the default) */
