@@ -8,6 +8,7 @@
 #include "log/appender.h"
 #include "log/keeper.h"
 #include "log/progress_format.h"
+#include "log/progress_listing.h"
 #include "log/progress_rewrite.h"
 #include "log/progress_table.h"
 #include "os/lock.h"
@@ -187,40 +188,6 @@ static int unknown_form(const struct progress_key *key)
                      (int)key->partition);
 }
 
-/* Copies a text with its end; returns what is behind. */
-static char *copy_text(char *to, const char *text, size_t size)
-{
-    memcpy(to, text, size);
-    to[size] = 0;
-    return to + size + 1;
-}
-
-/* Bytes of the metadata that are handed out; Kafka may have been configured to take more of it. */
-static size_t metadata_size(const struct progress_value *value)
-{
-    size_t size = value->metadata_size;
-    if (size <= PROGRESS_METADATA_MAX)
-        return size;
-    size = PROGRESS_METADATA_MAX;
-    while (size && (value->metadata[size] & 0xc0) == 0x80)
-        size--; /* no part of a character */
-    return size;
-}
-
-/* Fills all but the texts. */
-static void take_value(const struct progress_value *value, struct progress_entry *entry)
-{
-    entry->offset = value->offset;
-    entry->leader_epoch = value->leader_epoch;
-    entry->committed_ms = value->committed_ms;
-    entry->expires_ms = value->expires_ms;
-}
-
-static bool same_text(const char *wanted, const char *text, size_t size)
-{
-    return strlen(wanted) == size && memcmp(wanted, text, size) == 0;
-}
-
 /* What the shard has of the key; 1, or 0. */
 static int look_up(const struct shard *shard, const uint8_t *bytes, size_t size,
                    struct progress_value *value)
@@ -250,12 +217,17 @@ int progress_fetch(struct progress *progress, const char *group, const char *top
     if (!result)
         result = look_up(shard, key, key_size, &value);
     if (result == 1) {
-        *entry = (struct progress_entry){
-            .group = group, .topic = topic, .partition = partition, .metadata = ""};
-        take_value(&value, entry);
+        *entry = (struct progress_entry){.group = group,
+                                         .topic = topic,
+                                         .partition = partition,
+                                         .offset = value.offset,
+                                         .leader_epoch = value.leader_epoch,
+                                         .metadata = metadata ? metadata : "",
+                                         .committed_ms = value.committed_ms,
+                                         .expires_ms = value.expires_ms};
         if (metadata) {
-            copy_text(metadata, value.metadata, metadata_size(&value));
-            entry->metadata = metadata;
+            memcpy(metadata, value.metadata, value.metadata_size);
+            metadata[value.metadata_size] = 0;
         }
     }
     pthread_mutex_unlock(&progress->lock);
@@ -350,8 +322,10 @@ static int add_entry(struct builder *builder, const struct progress_entry *entry
 int progress_commit(struct progress *progress, const struct progress_entry *entries, size_t count,
                     bool local)
 {
+    if (count == 0)
+        return 0;
     int result = check_commit(progress, entries, count, local);
-    if (result || count == 0)
+    if (result)
         return result;
     int64_t now_ms = keeper_now_ms(progress->directory);
     pthread_mutex_lock(&progress->lock);
@@ -382,7 +356,7 @@ static int add_tombstone(void *context, const struct progress_record *record)
     const struct forgetting *forgetting = context;
     struct progress_key key;
     if (!progress_parse_key(record->key, record->key_size, &key) ||
-        !same_text(forgetting->topic, key.topic, key.topic_size))
+        !progress_is_text(forgetting->topic, key.topic, key.topic_size))
         return 0;
     struct maplog_record tombstone = {.key = record->key, .key_size = record->key_size};
     if (forgetting->builder->size > FORGET_BYTES)
@@ -426,77 +400,8 @@ int progress_forget(struct progress *progress, const char *topic)
 
 /* ---- all entries ----------------------------------------------------------------------------- */
 
-/* A copy of an entry, with its texts. */
-struct listed {
-    struct progress_entry entry;
-    char texts[];
-};
-
-struct listing {
-    const char *group; /* NULL: all */
-    struct listed **entries;
-    size_t count;
-};
-
-static struct listed *copy_entry(const struct progress_key *key, const struct progress_value *value)
-{
-    size_t size = metadata_size(value);
-    struct listed *made = malloc(sizeof *made + key->group_size + key->topic_size + size + 3);
-    if (!made)
-        return NULL;
-    char *topic = copy_text(made->texts, key->group, key->group_size);
-    char *metadata = copy_text(topic, key->topic, key->topic_size);
-    copy_text(metadata, value->metadata, size);
-    made->entry = (struct progress_entry){
-        .group = made->texts, .topic = topic, .partition = key->partition, .metadata = metadata};
-    take_value(value, &made->entry);
-    return made;
-}
-
-static int collect(void *context, const struct progress_record *record)
-{
-    struct listing *listing = context;
-    struct progress_key key;
-    struct progress_value value;
-    if (!progress_parse_key(record->key, record->key_size, &key) ||
-        !progress_parse_value(record->value, record->value_size, &value) || key.group_size == 0 ||
-        key.group_size > LIMIT_GROUP_NAME || key.topic_size > LIMIT_TOPIC_NAME ||
-        (listing->group && !same_text(listing->group, key.group, key.group_size)))
-        return 0;
-    if ((listing->count & (listing->count + 1)) == 0) { /* full at every power of two less one */
-        size_t capacity = 2 * listing->count + 1;
-        struct listed **entries = realloc(listing->entries, capacity * sizeof(struct listed *));
-        if (!entries)
-            return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
-        listing->entries = entries;
-    }
-    struct listed *made = copy_entry(&key, &value);
-    if (!made)
-        return error_set(MAPLOG_NO_MEMORY, "no memory for group progress");
-    listing->entries[listing->count++] = made;
-    return 0;
-}
-
-static int by_name(const void *left, const void *right)
-{
-    const struct progress_entry *a = &(*(struct listed *const *)left)->entry;
-    const struct progress_entry *b = &(*(struct listed *const *)right)->entry;
-    int order = strcmp(a->group, b->group);
-    if (order == 0)
-        order = strcmp(a->topic, b->topic);
-    return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
-}
-
-static void free_listing(struct listing *listing)
-{
-    for (size_t i = 0; i < listing->count; i++)
-        free(listing->entries[i]);
-    free(listing->entries);
-    *listing = (struct listing){.group = listing->group};
-}
-
 /* Copies what matches; the caller holds the lock. A group's entries are all in its shard. */
-static int collect_all(struct progress *progress, struct listing *listing)
+static int collect_all(struct progress *progress, struct progress_listing *listing)
 {
     int result = attach(progress, false);
     int32_t begin = 0, end = progress->count;
@@ -507,11 +412,11 @@ static int collect_all(struct progress *progress, struct listing *listing)
     for (int32_t i = begin; !result && i < end; i++) {
         result = refresh(progress, i);
         if (!result)
-            result = progress_table_walk(&progress->shards[i].table, collect, listing);
+            result = progress_table_walk(&progress->shards[i].table, progress_listing_add, listing);
     }
     if (result == MAPLOG_TOPIC_DELETED || result == MAPLOG_NOT_FOUND) {
         detach(progress);
-        free_listing(listing);
+        progress_listing_clear(listing);
         result = 0;
     }
     return result;
@@ -522,14 +427,12 @@ int progress_list(struct progress *progress, const char *group,
 {
     if (directory_forked(progress->directory))
         return error_set(MAPLOG_FORKED, "group progress was opened before fork()");
-    struct listing listing = {.group = group};
+    struct progress_listing listing = {.group = group};
     pthread_mutex_lock(&progress->lock);
     int result = collect_all(progress, &listing);
     pthread_mutex_unlock(&progress->lock);
-    if (!result && listing.count > 1)
-        qsort(listing.entries, listing.count, sizeof(struct listed *), by_name);
-    for (size_t i = 0; !result && i < listing.count; i++)
-        result = visit(context, &listing.entries[i]->entry);
-    free_listing(&listing);
+    if (!result)
+        result = progress_listing_visit(&listing, visit, context);
+    progress_listing_clear(&listing);
     return result;
 }

@@ -6,10 +6,10 @@
 #pragma once
 
 #include "log/directory.h"
+#include "log/progress_format.h" /* PROGRESS_METADATA_MAX */
 
 #define PROGRESS_TOPIC "__consumer_offsets"
 #define PROGRESS_PARTITIONS 4 /* in a new directory */
-#define PROGRESS_METADATA_MAX 4096
 
 struct progress;
 

@@ -91,6 +91,11 @@ bool progress_is_key(const void *bytes, size_t size)
     return size >= 2 && bytes_load16(bytes) <= KEY_VERSION;
 }
 
+bool progress_is_text(const char *text, const char *of_key, size_t size)
+{
+    return strlen(text) == size && memcmp(text, of_key, size) == 0;
+}
+
 bool progress_parse_key(const void *bytes, size_t size, struct progress_key *key)
 {
     struct bytes in = bytes_over(bytes, size);
@@ -123,6 +128,18 @@ static size_t take_compact_size(struct bytes *in)
     return length - 1;
 }
 
+/* Kafka may have been configured to take more metadata than we hand out: it is cut, but not within
+ * a character. */
+static size_t cut(const char *metadata, size_t size)
+{
+    if (size <= PROGRESS_METADATA_MAX)
+        return size;
+    size = PROGRESS_METADATA_MAX;
+    while (size && (metadata[size] & 0xc0) == 0x80)
+        size--;
+    return size;
+}
+
 bool progress_parse_value(const void *bytes, size_t size, struct progress_value *value)
 {
     struct bytes in = bytes_over(bytes, size);
@@ -140,6 +157,7 @@ bool progress_parse_value(const void *bytes, size_t size, struct progress_value 
     /* What follows in a flexible version, the topic's id, is not needed. */
     if (in.failed || version > VALUE_VERSION_KNOWN || found.offset < 0)
         return false;
+    found.metadata_size = cut(found.metadata, found.metadata_size);
     *value = found;
     return true;
 }

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 
+#define PROGRESS_METADATA_MAX 4096 /* bytes of a commit's metadata; Kafka's default limit */
 #define PROGRESS_KEY_MAX (2 + 2 + LIMIT_GROUP_NAME + 2 + LIMIT_TOPIC_NAME + 4)
 #define PROGRESS_VALUE_MAX(metadata) (2 + 8 + 2 + (metadata) + 8 + 8)
 
@@ -25,7 +26,7 @@ struct progress_key {
 struct progress_value {
     int64_t offset;
     const char *metadata; /* not NUL-terminated */
-    size_t metadata_size;
+    size_t metadata_size; /* parsed: at most PROGRESS_METADATA_MAX, longer ones are cut */
     int32_t leader_epoch; /* -1: none */
     int64_t committed_ms;
     int64_t expires_ms; /* -1: none */
@@ -40,6 +41,8 @@ size_t progress_put_key(uint8_t *to, const char *group, const char *topic, int32
 size_t progress_put_value(uint8_t *to, const struct progress_value *value);
 /* Is it the key of a committed offset, in whatever state? The others are of group members. */
 bool progress_is_key(const void *bytes, size_t size);
+/* Is the text, NUL-terminated, the one of a key? */
+bool progress_is_text(const char *text, const char *of_key, size_t size);
 /* false for other records of the log (group metadata) and damaged ones. What they point at lies in
  * bytes. */
 bool progress_parse_key(const void *bytes, size_t size, struct progress_key *key);

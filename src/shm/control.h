@@ -3,12 +3,15 @@
  * proof of life.
  *
  * Locks live on one lock file (maplog.lock of a directory, the memfd of an anonymous log), as
- * bytes: LOCK_ATTACHED  shared by everybody attached, read-only attachers too LOCK_SERVER
- * exclusive: a server LOCK_KEEPER    exclusive: the keeper LOCK_SETUP     exclusive: attaching,
- * detaching, recovering LOCK_CATALOG   exclusive: changing maplog.topics LOCK_PROCESS+i exclusive:
- * process slot i is alive LOCK_CLAIMS+h  exclusive: a consumer's claim of (group, topic, partition)
- * with hash h LOCK_GROUPS+h exclusive: a server
- * has live members of the group with hash h A free LOCK_PROCESS byte is the only proof of death.
+ * bytes, all exclusive but the first:
+ * - LOCK_ATTACHED: shared by everybody attached, read-only attachers too
+ * - LOCK_SERVER: a server
+ * - LOCK_KEEPER: the keeper
+ * - LOCK_SETUP: attaching, detaching, recovering
+ * - LOCK_CATALOG: changing maplog.topics
+ * - LOCK_PROCESS+i: process slot i is alive; its being free is the only proof of death
+ * - LOCK_CLAIMS+h: a consumer's claim of (group, topic, partition) with hash h
+ * - LOCK_GROUPS+h: a server has live members of the group with hash h
  */
 #pragma once
 

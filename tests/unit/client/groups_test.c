@@ -1,6 +1,8 @@
 /* groups_test.c - committing and going on from what was committed. */
 #include "fixture.h"
 
+#include "client/client.h"
+
 static int64_t committed(const char *group, const char *topic, int32_t partition)
 {
     int64_t offset = -7;
@@ -115,6 +117,83 @@ static void another_attachment_sees_a_commit_at_once(void **state)
     maplog_close(other);
 }
 
+static void a_group_with_members_at_a_server_is_that_servers(void **state)
+{
+    (void)state;
+    make_topic("served", 2, NULL);
+    fill_topic("served", 10);
+    struct maplog_consumer_options options = {.group = "served"};
+    const int32_t first[] = {0};
+    struct maplog_consumer_options first_only = {
+        .group = "served", .partitions = first, .partition_count = 1};
+    struct maplog_consumer *consumer = open_consumer("served", &first_only);
+    struct maplog_consumer *refused = NULL;
+    int server = -1;
+    assert_ok(progress_activate(fixture_log->directory, "served", &server));
+    assert_code(MAPLOG_GROUP_ACTIVE,
+                maplog_consumer_open(fixture_log, "served", &options, &refused));
+    assert_null(refused);
+    assert_code(MAPLOG_GROUP_ACTIVE,
+                maplog_group_commit(fixture_log, "served", "served", 0, 3, NULL));
+    assert_ok(maplog_seek(consumer, 0, 5));
+    assert_code(MAPLOG_GROUP_ACTIVE, maplog_commit(consumer));
+    assert_int_equal(committed("served", "served", 0), -1);
+    /* Its members went: all of it works again, and what failed is committed. */
+    progress_deactivate(fixture_log->directory, "served", server);
+    assert_ok(maplog_commit(consumer));
+    assert_int_equal(committed("served", "served", 0), 5);
+    progress_unclaim(server);
+    maplog_consumer_close(consumer);
+}
+
+static void a_local_consumer_reads_on_when_its_group_becomes_a_servers(void **state)
+{
+    (void)state;
+    make_topic("overtaken", 2, NULL);
+    struct maplog_producer *producer = open_producer("overtaken", NULL);
+    struct maplog_record record = text_record("x");
+    assert_ok(maplog_produce_to(producer, 1, &record, NULL));
+    const int32_t first[] = {0};
+    struct maplog_consumer_options listed = {
+        .group = "overtaken", .partitions = first, .partition_count = 1};
+    struct maplog_consumer_options rest = {.group = "overtaken"};
+    struct maplog_consumer *one = open_consumer("overtaken", &listed);
+    struct maplog_consumer *other = open_consumer("overtaken", &rest);
+    int server = -1;
+    assert_ok(progress_activate(fixture_log->directory, "overtaken", &server));
+    maplog_consumer_close(one); /* its partition is free, but no longer to be had */
+    struct maplog_message message;
+    int64_t offset;
+    take(other, "x");
+    assert_int_equal(maplog_consume(other, &message, 1100), 0);
+    assert_code(MAPLOG_NOT_FOUND, maplog_position(other, 0, &offset));
+    assert_code(MAPLOG_GROUP_ACTIVE, maplog_commit(other));
+    progress_unclaim(server);
+    maplog_consumer_close(other);
+    assert_ok(maplog_producer_close(producer));
+}
+
+/* More partitions than one batch of progress holds. */
+static void a_commit_of_many_partitions_covers_them_all(void **state)
+{
+    (void)state;
+    enum { PARTITIONS = 600 };
+    make_topic("many", PARTITIONS, NULL);
+    struct maplog_producer *producer = open_producer("many", NULL);
+    struct maplog_record record = text_record("x");
+    for (int32_t i = 0; i < PARTITIONS; i += 2)
+        assert_ok(maplog_produce_to(producer, i, &record, NULL));
+    struct maplog_consumer_options options = {.group = "many"};
+    struct maplog_consumer *consumer = open_consumer("many", &options);
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        assert_ok(maplog_seek(consumer, i, i % 2 ? 0 : 1));
+    assert_ok(maplog_commit(consumer));
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        assert_int_equal(committed("many", "many", i), i % 2 ? 0 : 1);
+    maplog_consumer_close(consumer);
+    assert_ok(maplog_producer_close(producer));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +202,9 @@ int main(void)
         cmocka_unit_test(groups_do_not_see_each_other),
         cmocka_unit_test(commits_by_hand_are_checked),
         cmocka_unit_test(without_a_group_there_is_nothing_to_commit),
+        cmocka_unit_test(a_group_with_members_at_a_server_is_that_servers),
+        cmocka_unit_test(a_local_consumer_reads_on_when_its_group_becomes_a_servers),
+        cmocka_unit_test(a_commit_of_many_partitions_covers_them_all),
         cmocka_unit_test(another_attachment_sees_a_commit_at_once),
     };
     return cmocka_run_group_tests(tests, fixture_make, fixture_remove);
