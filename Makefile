@@ -1,5 +1,6 @@
 # maplog: `make` builds build/release/{maplog,libmaplog.so,libmaplog.a}; `make help` lists the rest.
-# Every src/*/*.c is picked up by itself: src/cmd is the program, all other folders the library.
+# Every src/*/*.c and src/broker/api/*.c is picked up by itself: src/cmd is the program, all other
+# folders the library.
 
 VERSION := 0.1.0
 SONAME := libmaplog.so.0
@@ -56,12 +57,12 @@ MAP := src/client/maplog.map
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 programs = $(patsubst %.c,$(OUT)/%,$(1))
 CMD_SOURCES := $(wildcard src/cmd/*.c)
-LIB_SOURCES := $(filter-out $(CMD_SOURCES),$(wildcard src/*/*.c))
+LIB_SOURCES := $(filter-out $(CMD_SOURCES),$(wildcard src/*/*.c src/broker/api/*.c))
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
 LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
 TEST_SOURCES := $(wildcard tests/*/*_test.c tests/*/*/*_test.c)
-TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/shm/%,$(TEST_SOURCES))
+TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/unit/broker/% tests/shm/%,$(TEST_SOURCES))
 TESTS := $(call programs,$(if $(filter tsan,$(BUILD)),$(TSAN_SOURCES),$(TEST_SOURCES)))
 BENCHES := $(call programs,$(wildcard bench/*.c))
 EXAMPLES := $(call programs,$(wildcard examples/*.c))

@@ -30,3 +30,6 @@
     (64u << 20)          /* bytes that one network request may need beside its frame */
 #define LIMIT_HELPERS 64 /* threads of a server that wait for disks and locks */
 #define LIMIT_TURN_BYTES (1u << 20) /* moved for one connection before others have their turn */
+#define LIMIT_SEGMENTS_CACHED 1024        /* kept mapped for readers by one server */
+#define LIMIT_WRITERS 1024                /* partitions that one server has open for appending */
+#define LIMIT_SESSION_PARTITIONS 32768    /* of one fetch session; larger fetches are full ones */

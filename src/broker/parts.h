@@ -4,24 +4,30 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "broker/broker.h"
 #include "broker/settings.h"
+#include "log/meta.h"
+#include "log/serve.h"
 #include "wire/errors.h"
 
-struct groups;       /* groups.h: members and generations */
-struct sessions;     /* sessions.h: incremental fetches */
-struct writers;      /* writers.h: open appenders, and the producer state that goes with them */
-struct waiters;      /* waiters.h: parked requests by the partitions they wait for */
-struct progress;     /* log/progress.h: committed offsets */
-struct producer_ids; /* log/producer_ids.h */
+struct groups;        /* groups.h: members and generations */
+struct sessions;      /* sessions.h: incremental fetches */
+struct writers;       /* writers.h: open appenders, and the producer state that goes with them */
+struct waiters;       /* waiters.h: parked requests by the partitions they wait for */
+struct progress;      /* log/progress.h: committed offsets */
+struct producer_ids;  /* log/producer_ids.h */
 struct segment_cache; /* log/segment_cache.h */
-struct listener;     /* log/listener.h: calls broker_moved() */
+struct listener;      /* log/listener.h: calls broker_moved() */
 
 struct broker {
     struct directory *directory;
     const struct broker_host *host;
-    char cluster_id[64]; /* as in meta.properties */
+    char cluster_id[META_CLUSTER_ID_SIZE]; /* as in meta.properties */
     int32_t node_id;
+    struct serve serve;
+    int64_t tidied_ms; /* of broker_tick()'s one thread */
 
     pthread_mutex_t settings_lock; /* broker_configure() against copies */
     struct broker_settings settings;
@@ -38,5 +44,17 @@ struct broker {
 
 #define BROKER_LEADER_EPOCH_NONE (-1)
 
+/* A number of the settings as of now: BROKER_SETTING(broker, fetch_max_bytes). */
+#define BROKER_SETTING(broker, field)                                                              \
+    ({                                                                                             \
+        pthread_mutex_lock(&(broker)->settings_lock);                                              \
+        __typeof__((broker)->settings.field) value_ = (broker)->settings.field;                    \
+        pthread_mutex_unlock(&(broker)->settings_lock);                                            \
+        value_;                                                                                    \
+    })
+
 /* errors.c: Kafka's code for a MAPLOG_* code. */
 int16_t broker_error(int code);
+/* A line for the operator (printf). */
+void broker_note(struct broker *broker, char level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

@@ -203,6 +203,7 @@ void catalog_free(struct catalog *catalog)
     for (size_t i = 0; i < catalog->count; i++)
         catalog_topic_free(catalog->topics[i]);
     free(catalog->topics);
+    free(catalog->by_id);
     *catalog = (struct catalog){0};
 }
 
@@ -227,6 +228,55 @@ struct catalog_topic *catalog_find(const struct catalog *catalog, const char *na
                                                                                : NULL;
 }
 
+/* ---- by id ----------------------------------------------------------------------------------- */
+
+static void forget_ids(struct catalog *catalog)
+{
+    free(catalog->by_id);
+    catalog->by_id = NULL;
+}
+
+static int compare_ids(const void *one, const void *other)
+{
+    const struct catalog_topic *const *first = one, *const *second = other;
+    return memcmp(&(*first)->id, &(*second)->id, sizeof(struct uuid));
+}
+
+static bool sort_ids(struct catalog *catalog)
+{
+    if (catalog->by_id || catalog->count == 0)
+        return catalog->by_id;
+    catalog->by_id = malloc(catalog->count * sizeof(struct catalog_topic *));
+    if (!catalog->by_id)
+        return false;
+    memcpy(catalog->by_id, catalog->topics, catalog->count * sizeof(struct catalog_topic *));
+    qsort(catalog->by_id, catalog->count, sizeof(struct catalog_topic *), compare_ids);
+    return true;
+}
+
+struct catalog_topic *catalog_find_id(struct catalog *catalog, const struct uuid *id)
+{
+    if (!sort_ids(catalog)) { /* without memory it takes longer */
+        for (size_t t = 0; t < catalog->count; t++) {
+            if (memcmp(&catalog->topics[t]->id, id, sizeof *id) == 0)
+                return catalog->topics[t];
+        }
+        return NULL;
+    }
+    size_t low = 0, high = catalog->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(&catalog->by_id[middle]->id, id, sizeof *id);
+        if (order == 0)
+            return catalog->by_id[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
 int catalog_insert(struct catalog *catalog, struct catalog_topic *topic)
 {
     size_t at = place(catalog, topic->name);
@@ -234,6 +284,7 @@ int catalog_insert(struct catalog *catalog, struct catalog_topic *topic)
         realloc(catalog->topics, (catalog->count + 1) * sizeof(struct catalog_topic *));
     if (!topics)
         return no_memory(topic->name);
+    forget_ids(catalog);
     memmove(topics + at + 1, topics + at, (catalog->count - at) * sizeof(struct catalog_topic *));
     topics[at] = topic;
     catalog->topics = topics;
@@ -244,6 +295,7 @@ int catalog_insert(struct catalog *catalog, struct catalog_topic *topic)
 void catalog_remove(struct catalog *catalog, struct catalog_topic *topic)
 {
     size_t at = place(catalog, topic->name);
+    forget_ids(catalog);
     catalog->count--;
     memmove(catalog->topics + at, catalog->topics + at + 1,
             (catalog->count - at) * sizeof(struct catalog_topic *));

@@ -37,6 +37,7 @@ struct catalog_topic {
 struct catalog {
     struct catalog_topic **topics; /* sorted by name; pointers stay valid until the topic goes */
     size_t count;
+    struct catalog_topic **by_id; /* the same sorted by id, made when it is asked for; else NULL */
 };
 
 void catalog_free(struct catalog *catalog); /* back to {0} */
@@ -51,6 +52,7 @@ int catalog_load(struct catalog *catalog, int directory_fd);
 int catalog_store(const struct catalog *catalog, int directory_fd, bool durable);
 
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name);
+struct catalog_topic *catalog_find_id(struct catalog *catalog, const struct uuid *id);
 /* Letters, digits, '.', '_', '-', 1 to 249 bytes, not "." or "..": MAPLOG_INVALID. */
 int catalog_check_name(const char *name);
 /* For a new topic: the same, and no topic has that name (MAPLOG_EXISTS) or one that differs only by

@@ -108,6 +108,7 @@ static void free_partitions(struct directory *directory)
         while (partition) {
             struct partition *older = partition->older;
             segment_drop(partition->active);
+            segment_list_free(&partition->sealed);
             pthread_mutex_destroy(&partition->lock);
             free(partition);
             partition = older;
@@ -233,19 +234,56 @@ int directory_open_slot(struct directory *directory, const struct catalog_topic 
     return 0;
 }
 
+static int open_number(struct directory *directory, const struct catalog_topic *topic,
+                       int32_t number, struct partition **partition)
+{
+    if (number < 0 || number >= topic->partitions)
+        return error_set(MAPLOG_NOT_FOUND, "topic %s has partitions 0 to %d, not %d", topic->name,
+                         topic->partitions - 1, number);
+    return directory_open_slot(directory, topic, number, partition);
+}
+
 int directory_partition(struct directory *directory, const char *topic, int32_t number,
                         struct partition **partition)
 {
     struct catalog_topic *known;
     pthread_mutex_lock(&directory->lock);
     int result = find_topic(directory, topic, &known);
-    if (!result && (number < 0 || number >= known->partitions))
-        result = error_set(MAPLOG_NOT_FOUND, "topic %s has partitions 0 to %d, not %d", topic,
-                           known->partitions - 1, number);
     if (!result)
-        result = directory_open_slot(directory, known, number, partition);
+        result = open_number(directory, known, number, partition);
     pthread_mutex_unlock(&directory->lock);
     return result;
+}
+
+int directory_partition_by_id(struct directory *directory, const struct uuid *id, int32_t number,
+                              struct partition **partition)
+{
+    pthread_mutex_lock(&directory->lock);
+    int result = directory_refresh(directory);
+    if (!result) {
+        const struct catalog_topic *known = catalog_find_id(&directory->catalog, id);
+        result = known
+                     ? open_number(directory, known, number, partition)
+                     : error_set(MAPLOG_NOT_FOUND, "no topic with that id in %s", directory->path);
+    }
+    pthread_mutex_unlock(&directory->lock);
+    return result;
+}
+
+uint64_t directory_generation(const struct directory *directory)
+{
+    return load_acquire(&directory->view.control->header.settings_generation);
+}
+
+int directory_take_seat(struct directory *directory, uint32_t *seat)
+{
+    return control_take_seat(&directory->view, seat);
+}
+
+void directory_leave_seat(struct directory *directory, uint32_t seat)
+{
+    if (!directory_forked(directory))
+        control_leave_seat(&directory->view, seat);
 }
 
 struct partition *directory_opened(struct directory *directory, uint32_t slot)

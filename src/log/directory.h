@@ -59,11 +59,20 @@ int directory_topic(struct directory *directory, const char *topic, struct maplo
 /* The partition, opened on first use; lives as long as the directory. */
 int directory_partition(struct directory *directory, const char *topic, int32_t number,
                         struct partition **partition);
+/* The same by the topic's id. */
+int directory_partition_by_id(struct directory *directory, const struct uuid *id, int32_t number,
+                              struct partition **partition);
+/* What was found stays true as long as this number does: +1 at each change of a topic. */
+uint64_t directory_generation(const struct directory *directory);
 /* The same for a topic of directory->catalog; the caller holds lock or attaches. */
 int directory_open_slot(struct directory *directory, const struct catalog_topic *topic,
                         int32_t number, struct partition **partition);
 /* The partition of a control slot if this process opened it, else NULL. */
 struct partition *directory_opened(struct directory *directory, uint32_t slot);
+
+/* A writer's seat (appender_open) for one thread at a time. MAPLOG_LIMIT. */
+int directory_take_seat(struct directory *directory, uint32_t *seat);
+void directory_leave_seat(struct directory *directory, uint32_t seat);
 
 /* topics.c: changes, each under LOCK_CATALOG. */
 int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,

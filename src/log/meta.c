@@ -100,3 +100,34 @@ int meta_check(int directory_fd, const char *path, bool create)
         return error_set(MAPLOG_NOT_FOUND, "%s is empty: no log was made in it yet", path);
     return create_text(directory_fd);
 }
+
+int meta_identify(int directory_fd, const char *path, struct meta_identity *identity)
+{
+    char *text;
+    size_t length;
+    int result = file_read_all(directory_fd, META_FILE, META_BYTES_MAX, &text, &length);
+    if (result)
+        return result;
+    struct meta_identity found = {0};
+    struct property property;
+    size_t at = 0;
+    int64_t node = -1;
+    while (properties_next(text, length, &at, &property)) {
+        if (!property.value)
+            continue;
+        if (key_is(&property, "cluster.id") && property.value_length < sizeof found.cluster_id) {
+            memcpy(found.cluster_id, property.value, property.value_length);
+            found.cluster_id[property.value_length] = 0;
+        }
+        if (key_is(&property, "node.id") &&
+            !properties_size(property.value, property.value_length, 0, INT32_MAX, &node))
+            node = -1;
+    }
+    free(text);
+    if (!found.cluster_id[0] || node < 0)
+        return error_set(MAPLOG_CORRUPT,
+                         "%s/" META_FILE " has no good line cluster.id=... or node.id=...", path);
+    found.node_id = (int32_t)node;
+    *identity = found;
+    return 0;
+}

@@ -13,8 +13,7 @@
 #include "os/map.h"
 
 #define SMALL_FILE_MAX (16u << 20) /* bytes of a file that transfer_file copies */
-#define KAFKA_LOCK ".lock"
-#define COPY_STEP (64u << 20) /* bytes between two reports of progress */
+#define COPY_STEP (64u << 20)      /* bytes between two reports of progress */
 
 static void tell(void (*to)(void *context, const char *text), void *context, const char *format,
                  va_list arguments)
@@ -205,18 +204,18 @@ int transfer_lock_kafka(int directory_fd, const char *path, int *lock_fd)
 {
     *lock_fd = -1;
     int fd;
-    int result = file_open(directory_fd, KAFKA_LOCK, O_RDWR, 0, &fd);
+    int result = file_open(directory_fd, TRANSFER_KAFKA_LOCK, O_RDWR, 0, &fd);
     if (result == MAPLOG_NOT_FOUND)
         return 0;
     bool held = false;
     if (result == 0) {
-        result = lock_try(fd, KAFKA_LOCK, 0, true);
+        result = lock_try(fd, TRANSFER_KAFKA_LOCK, 0, true);
         held = result == MAPLOG_BUSY;
     } else if (result == MAPLOG_DENIED) { /* not ours to lock: a look must do */
-        result = file_open(directory_fd, KAFKA_LOCK, O_RDONLY, 0, &fd);
+        result = file_open(directory_fd, TRANSFER_KAFKA_LOCK, O_RDONLY, 0, &fd);
         if (result)
             return result;
-        result = lock_is_held(fd, KAFKA_LOCK, 0, &held);
+        result = lock_is_held(fd, TRANSFER_KAFKA_LOCK, 0, &held);
     } else {
         return result;
     }

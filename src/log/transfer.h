@@ -48,6 +48,8 @@ int transfer_file(int from_fd, int to_fd, const char *from, const char *to, bool
 /* fsync of a directory below directory_fd ("." for itself). */
 int transfer_sync_directory(int directory_fd, const char *path);
 
+#define TRANSFER_KAFKA_LOCK ".lock"
+
 /* Takes the lock that a Kafka broker holds on its log directory, so that none runs meanwhile;
  * MAPLOG_BUSY. *lock_fd is to be closed; -1 when there is no lock file. */
 int transfer_lock_kafka(int directory_fd, const char *path, int *lock_fd);

@@ -1,0 +1,36 @@
+#include "broker/apis.h"
+
+#include <stddef.h>
+
+/* key, first and last version, who answers, who lets go (request.h) */
+#define ROW(key, first, last, handle, end) [key] = {key, first, last, handle, end}
+
+/*
+ * Versions are those of Apache Kafka 4.1, because clients infer a broker's release from single
+ * rows; nothing is offered that is not fully there. Produce begins at 0 although 0 to 2 are refused
+ * when they are used: librdkafka before 2.11.1 compresses only where it sees Produce 0.
+ */
+static const struct broker_handler table[] = {
+    ROW(0, 0, 13, produce_handle, NULL),
+    ROW(1, 4, 17, fetch_handle, fetch_end),
+    ROW(2, 1, 10, list_offsets_handle, NULL),
+    ROW(21, 0, 2, delete_records_handle, NULL),
+    ROW(22, 0, 5, init_producer_id_handle, NULL),
+    ROW(23, 2, 4, offset_for_leader_epoch_handle, NULL),
+    ROW(61, 0, 0, describe_producers_handle, NULL),
+};
+#define KEYS ((int16_t)(sizeof table / sizeof *table))
+
+const struct broker_handler *apis_find(int16_t key)
+{
+    return key >= 0 && key < KEYS && table[key].handle ? &table[key] : NULL;
+}
+
+const struct broker_handler *apis_next(int16_t previous)
+{
+    for (int16_t key = (int16_t)(previous + 1); key < KEYS; key++) {
+        if (table[key].handle)
+            return &table[key];
+    }
+    return NULL;
+}

@@ -1,0 +1,30 @@
+/*
+ * apis.h - which requests are answered, in which versions and by whom: the table behind dispatch,
+ * ApiVersions and docs/protocol-support.md. Constant; any thread.
+ *
+ * A request of API x is answered by src/broker/api/x.c: x_handle(), and x_end() where a request
+ * holds something (request.h).
+ */
+#pragma once
+
+#include "broker/request.h"
+
+/* The row of an API; NULL when it is not offered. */
+const struct broker_handler *apis_find(int16_t key);
+/* The rows one after the other, by key: the first one behind `previous`, which is -1 at first; NULL
+ * behind the last. */
+const struct broker_handler *apis_next(int16_t previous);
+
+#define APIS_HANDLE(api)                                                                           \
+    enum broker_outcome api##_handle(struct broker *broker, struct broker_request *request,        \
+                                     int64_t now_ms)
+#define APIS_END(api) void api##_end(struct broker *broker, struct broker_request *request)
+
+APIS_HANDLE(delete_records);
+APIS_HANDLE(describe_producers);
+APIS_HANDLE(fetch);
+APIS_END(fetch);
+APIS_HANDLE(init_producer_id);
+APIS_HANDLE(list_offsets);
+APIS_HANDLE(offset_for_leader_epoch);
+APIS_HANDLE(produce);
