@@ -45,6 +45,24 @@ uint32_t index_find(const uint8_t *index, size_t bytes, uint32_t relative)
     return position;
 }
 
+bool index_find_position(const uint8_t *index, size_t bytes, uint32_t position, uint32_t *relative,
+                         uint32_t *found)
+{
+    size_t low = 0, high = bytes / INDEX_ENTRY_BYTES; /* entries before low are <= position */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct index_entry entry = index_entry(index, middle);
+        if (entry.position != 0 && entry.position <= position) {
+            *relative = entry.relative;
+            *found = entry.position;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low > 0;
+}
+
 uint32_t timeindex_find(const uint8_t *timeindex, size_t bytes, int64_t timestamp)
 {
     size_t low = 0, high = bytes / TIMEINDEX_ENTRY_BYTES;

@@ -21,6 +21,12 @@
  */
 uint32_t index_find(const uint8_t *index, size_t bytes, uint32_t relative);
 /*
+ * The last entry whose position is <= `position`; false, and nothing is set, when there is none. A
+ * tail of zeros is passed over.
+ */
+bool index_find_position(const uint8_t *index, size_t bytes, uint32_t position, uint32_t *relative,
+                         uint32_t *found);
+/*
  * Relative offset from which a walk finds the first record with at least `timestamp`: one behind
  * the offset of the last entry whose time is below it, since all records up to there are older; 0
  * when there is none. It may lie behind the segment's last record.

@@ -28,7 +28,10 @@ struct partition {
     struct settings settings;
     uint64_t settings_generation; /* of settings; others read it under lock */
     struct segment *active;       /* last active segment mapped writable here; a reference */
-    _Atomic int64_t appended_ms;  /* last append of this process, for the warmer */
+    struct segment_list sealed;   /* as of the next two; slice.c fills it when it is needed */
+    uint64_t sealed_rolls;        /* 0: never */
+    int64_t sealed_start;
+    _Atomic int64_t appended_ms; /* last append of this process, for the warmer */
 };
 
 /* A consistent look at the commit point (shm/layout.h: rolls, base, published). */

@@ -30,6 +30,8 @@ struct segment {
     int log_fd; /* of its own; -1 in an anonymous log */
     bool writable;
     bool populated; /* a warmer populated part of it for writing */
+    bool sealed;    /* opened by segment_cache.c when nothing was appended any more, */
+    uint32_t end;   /* and then the exact size of the log */
     struct directory *directory;
     struct partition *partition; /* kept alive by the directory */
 };

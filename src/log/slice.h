@@ -13,12 +13,12 @@ struct slice {
     const uint8_t *at;       /* first byte, in the segment's mapping */
     uint32_t position;       /* of it, in the segment's log */
     uint32_t size;           /* bytes, whole batches; 0: nothing there yet */
-    int64_t base_offset;     /* of the first batch: at or below the offset asked for */
+    int64_t base_offset;     /* of the first batch; above the offset asked for only behind a gap */
 };
 
 /* The batches from the one that contains `offset` on, of one segment, below the published end (I2),
- * as many as fit into max_bytes, and at least one when `at_least_one`. An offset at the end gives an
- * empty slice. MAPLOG_OFFSET_OUT_OF_RANGE, MAPLOG_CORRUPT (segment and position named),
+ * as many as fit into max_bytes, and at least one when `at_least_one`. An offset at the end gives
+ * an empty slice. MAPLOG_OFFSET_OUT_OF_RANGE, MAPLOG_CORRUPT (segment and position named),
  * MAPLOG_TOPIC_DELETED. */
 int slice_find(struct segment_cache *cache, struct partition *partition, int64_t offset,
                uint32_t max_bytes, bool at_least_one, struct slice *slice);

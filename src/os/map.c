@@ -8,10 +8,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
+#endif
+#ifndef SYS_cachestat /* Linux 6.5 */
+#define SYS_cachestat 451
 #endif
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -64,6 +69,47 @@ int map_populate(void *address, size_t length, bool write)
             return error_errno(errno, "cannot populate %zu bytes of a mapping", length);
     }
     return 0;
+}
+
+/* The kernel's structs of cachestat(2), which older headers lack. */
+struct cache_range {
+    uint64_t position;
+    uint64_t length;
+};
+struct cache_pages {
+    uint64_t cached;
+    uint64_t dirty, writeback, evicted, evicted_lately;
+};
+
+/* The pages one by one: fifty times as long. */
+static bool all_in_core(uintptr_t at, uintptr_t end)
+{
+    unsigned char pages[256];
+    while (at < end) {
+        size_t count = (end - at) / MAP_PAGE_BYTES;
+        count = count < sizeof pages ? count : sizeof pages;
+        if (mincore((void *)at, count * MAP_PAGE_BYTES, pages) != 0)
+            return true;
+        for (size_t i = 0; i < count; i++)
+            if (!(pages[i] & 1))
+                return false;
+        at += count * MAP_PAGE_BYTES;
+    }
+    return true;
+}
+
+bool map_cached(const void *address, size_t length, int fd, uint64_t position)
+{
+    uint64_t begin = position & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+    uint64_t end = (position + length + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+    struct cache_range range = {begin, end - begin};
+    struct cache_pages pages = {0};
+    if (length == 0)
+        return true;
+    if (syscall(SYS_cachestat, fd, &range, &pages, 0) == 0)
+        return pages.cached >= (end - begin) / MAP_PAGE_BYTES;
+    uintptr_t first = (uintptr_t)address - (position - begin);
+    return all_in_core(first, first + (end - begin));
 }
 
 int map_sync(void *address, size_t length, const char *path)

@@ -23,6 +23,9 @@ int map_anonymous(size_t length, void **address); /* private memory, zero */
 void map_remove(void *address, size_t length);    /* accepts NULL */
 /* Populates for writing (MADV_POPULATE_WRITE) or reading; MAPLOG_UNSUPPORTED before Linux 5.14. */
 int map_populate(void *address, size_t length, bool write);
+/* True when all of these bytes of a mapping are in the page cache, as far as the kernel tells. fd
+ * and position: where they come from. */
+bool map_cached(const void *address, size_t length, int fd, uint64_t position);
 int map_sync(void *address, size_t length, const char *path); /* msync(MS_SYNC) */
 /* A word that tells a process from its forked children: not 0 here, and 0 in every child that fork
  * or clone makes (MADV_WIPEONFORK) until the child calls this function itself, which gives it a

@@ -92,6 +92,24 @@ static void check_offsets(size_t bytes)
     }
 }
 
+/* bytes: a tail of zeros is passed over. */
+static void check_positions(size_t bytes)
+{
+    uint32_t end = model.batches[BATCHES - 1].position;
+    for (uint32_t position = 0; position <= end + 100; position += 13) {
+        uint32_t relative = 0, found = 0, nearest = 0;
+        bool is_there = index_find_position(model.index, bytes, position, &relative, &found);
+        for (size_t i = 0; i < model.parts.index_bytes / INDEX_ENTRY_BYTES; i++) {
+            uint32_t entry = bytes_load32(model.index + i * INDEX_ENTRY_BYTES + 4);
+            nearest = entry <= position ? entry : nearest;
+        }
+        assert_int_equal(is_there, nearest > 0);
+        assert_int_equal(found, nearest);
+        if (is_there)
+            assert_int_equal(model.batches[batch_at(found)].last, relative);
+    }
+}
+
 static void check_times(size_t bytes)
 {
     int64_t last = model.batches[BATCHES - 1].max_timestamp;
@@ -119,9 +137,11 @@ static void look_ups_agree_with_walks(void **state)
         for (int gaps = 0; gaps < 2; gaps++) {
             make_segment(&random, intervals[i], gaps);
             check_offsets(model.parts.index_bytes);
+            check_positions(model.parts.index_bytes);
             check_times(model.parts.timeindex_bytes);
             /* The same with a tail of zeros. */
             check_offsets(ROOM);
+            check_positions(ROOM);
             check_times(ROOM);
             assert_int_equal(index_valid_bytes(model.index, ROOM), model.parts.index_bytes);
             assert_int_equal(timeindex_valid_bytes(model.timeindex, ROOM),

@@ -99,6 +99,23 @@ static void populating_works_up_to_the_end_of_the_file(void **state)
     file_close(fd);
 }
 
+static void what_was_just_touched_is_cached(void **state)
+{
+    (void)state;
+    int fd = open_pages(300);
+    char *at = map(fd, 0, 300 * MAP_PAGE_BYTES, MAP_MODE_WRITE);
+    memset(at, 'x', 300 * MAP_PAGE_BYTES);
+    assert_int_equal(map_sync(at, 300 * MAP_PAGE_BYTES, "pages"), 0);
+    assert_true(map_cached(at, 300 * MAP_PAGE_BYTES, fd, 0));
+    assert_true(map_cached(at + 5000, 10, fd, 5000));
+    assert_true(map_cached(at + 4095, 2, fd, 4095));
+    assert_true(map_cached(at, 0, fd, 0));
+    /* By the pages of the mapping where the kernel cannot tell by the descriptor. */
+    assert_true(map_cached(at + 5000, 290 * MAP_PAGE_BYTES, -1, 5000));
+    map_remove(at, 300 * MAP_PAGE_BYTES);
+    file_close(fd);
+}
+
 static void anonymous_memory_is_zero(void **state)
 {
     (void)state;
@@ -172,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_private_mapping_needs_no_right_to_write),
         cmocka_unit_test(a_mapping_may_reach_past_the_end_of_the_file),
         cmocka_unit_test(populating_works_up_to_the_end_of_the_file),
+        cmocka_unit_test(what_was_just_touched_is_cached),
         cmocka_unit_test(anonymous_memory_is_zero),
         cmocka_unit_test(fork_and_clone_wipe_the_word),
         cmocka_unit_test(each_generation_gets_a_number_of_its_own),
