@@ -133,51 +133,48 @@ int maplog_topic_list(struct maplog *log,
     return result;
 }
 
-/* Copies of the overrides of a topic. */
-static int topic_overrides(struct directory *directory, const char *name,
-                           struct catalog_config **configs, size_t *count)
-{
-    pthread_mutex_lock(&directory->lock);
-    int result = directory_refresh(directory);
-    struct catalog_topic *topic = result ? NULL : catalog_find(&directory->catalog, name);
-    if (!result && !topic)
-        result = error_set(MAPLOG_NOT_FOUND, "there is no topic %s in %s", name, directory->path);
-    size_t total = result ? 0 : topic->config_count;
-    struct catalog_config *copies = calloc(total + 1, sizeof *copies);
-    bool short_of_memory = !copies;
-    size_t at = 0;
-    for (; copies && at < total; at++) {
-        copies[at].name = strdup(topic->configs[at].name);
-        copies[at].value = strdup(topic->configs[at].value);
-        short_of_memory |= !copies[at].name || !copies[at].value;
-    }
-    pthread_mutex_unlock(&directory->lock);
-    if (!result && short_of_memory)
-        result = error_set(MAPLOG_NO_MEMORY, "no memory for the settings of %s", name);
-    *configs = copies;
-    *count = at;
-    return result;
-}
+/* A setting of a topic, copied so that visitors may call back. */
+struct effective {
+    char *name, *value;
+    bool is_default;
+};
 
-static const struct catalog_config *find_override(const struct catalog_config *configs,
-                                                  size_t count, const char *name)
+static void free_settings(struct effective *settings, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(configs[i].name, name) == 0)
-            return &configs[i];
+        free(settings[i].name);
+        free(settings[i].value);
     }
-    return NULL;
+    free(settings);
 }
 
-static bool known_setting(const char *name)
+/* Every known setting, then overrides that are not known here: a newer version's are kept, so they
+ * are shown. NULL without memory. */
+static struct effective *copy_settings(const struct catalog *catalog,
+                                       const struct catalog_topic *topic, size_t *count)
 {
-    const char *known;
-    const char *value;
-    for (size_t i = 0; settings_known(i, &known, &value); i++) {
-        if (strcmp(known, name) == 0)
-            return true;
+    const char *name, *standard;
+    size_t known = 0, at = 0;
+    while (settings_known(known, &name, &standard))
+        known++;
+    struct effective *copies = calloc(known + topic->config_count, sizeof *copies);
+    for (; copies && at < known && settings_known(at, &name, &standard); at++) {
+        const char *given = catalog_config(topic, name);
+        copies[at] = (struct effective){
+            strdup(name), strdup(given ? given : catalog_default(catalog, name)), !given};
     }
-    return false;
+    for (size_t i = 0; copies && i < topic->config_count; i++) {
+        const struct catalog_config *config = &topic->configs[i];
+        if (!settings_is_known(config->name))
+            copies[at++] = (struct effective){strdup(config->name), strdup(config->value), false};
+    }
+    bool whole = copies;
+    for (size_t i = 0; i < at; i++)
+        whole &= copies[i].name && copies[i].value;
+    if (!whole)
+        free_settings(copies, at);
+    *count = at;
+    return whole ? copies : NULL;
 }
 
 int maplog_topic_configs(struct maplog *log, const char *topic,
@@ -188,25 +185,21 @@ int maplog_topic_configs(struct maplog *log, const char *topic,
     int result = check_both(log, topic, visit != NULL);
     if (result)
         return result;
-    struct catalog_config *configs;
-    size_t count;
-    result = topic_overrides(log->directory, topic, &configs, &count);
-    const char *name;
-    const char *value;
-    for (size_t i = 0; !result && settings_known(i, &name, &value); i++) {
-        const struct catalog_config *set = find_override(configs, count, name);
-        result = visit(context, name, set ? set->value : value, set == NULL);
-    }
-    /* Settings of a newer version are kept, so they are shown. */
-    for (size_t i = 0; !result && i < count; i++) {
-        if (!known_setting(configs[i].name))
-            result = visit(context, configs[i].name, configs[i].value, 0);
-    }
-    for (size_t i = 0; i < count; i++) {
-        free(configs[i].name);
-        free(configs[i].value);
-    }
-    free(configs);
+    struct directory *directory = log->directory;
+    struct effective *settings = NULL;
+    size_t count = 0;
+    pthread_mutex_lock(&directory->lock);
+    result = directory_refresh(directory);
+    const struct catalog_topic *found = result ? NULL : catalog_find(&directory->catalog, topic);
+    if (!result && !found)
+        result = error_set(MAPLOG_NOT_FOUND, "there is no topic %s in %s", topic, directory->path);
+    if (found && !(settings = copy_settings(&directory->catalog, found, &count)))
+        result = error_set(MAPLOG_NO_MEMORY, "no memory for the settings of %s", topic);
+    pthread_mutex_unlock(&directory->lock);
+    for (size_t i = 0; !result && i < count; i++)
+        result = visit(context, settings[i].name, settings[i].value, settings[i].is_default);
+    if (settings)
+        free_settings(settings, count);
     return result;
 }
 

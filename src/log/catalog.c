@@ -114,7 +114,10 @@ static void remove_config(struct catalog_topic *topic, size_t at)
 int catalog_config_apply(struct catalog_topic *topic)
 {
     struct settings settings;
-    settings_default(&settings);
+    if (topic->defaults)
+        settings = topic->defaults->settings;
+    else
+        settings_default(&settings);
     for (size_t i = 0; i < topic->config_count; i++) {
         const struct catalog_config *config = &topic->configs[i];
         if (!settings_is_known(config->name))
@@ -171,6 +174,7 @@ int catalog_alter(struct catalog_topic *topic, const char *const *configs)
     struct catalog_topic *changed = catalog_topic_new(name, &topic->id);
     if (!changed)
         return no_memory(topic->name);
+    changed->defaults = topic->defaults;
     int result = 0;
     for (size_t i = 0; !result && i < topic->config_count; i++) {
         const struct catalog_config *config = &topic->configs[i];
@@ -204,6 +208,8 @@ void catalog_free(struct catalog *catalog)
         catalog_topic_free(catalog->topics[i]);
     free(catalog->topics);
     free(catalog->by_id);
+    catalog_topic_free(catalog->defaults);
+    catalog_topic_free(catalog->broker);
     *catalog = (struct catalog){0};
 }
 
@@ -408,6 +414,7 @@ int catalog_add(struct catalog *catalog, const char *name, int32_t partitions,
     struct catalog_topic *topic = catalog_topic_new((struct catalog_span){name, strlen(name)}, id);
     if (!topic)
         return no_memory(name);
+    topic->defaults = catalog->defaults;
     result = catalog_alter(topic, configs);
     if (!result)
         result = catalog_topic_resize(topic, partitions);

@@ -5,6 +5,8 @@
  * when it is out of date. Pure but for catalog_load and catalog_store. One thread at a time (the
  * directory's mutex). Text form, one topic a line, see docs/log-format.md:
  *   maplog-topics 1
+ *   * retention.ms=86400000
+ *   *broker num.partitions=4
  *   orders id=6mJ0... slots=0-2,9 segment.bytes=8388608 retention.ms=-1
  */
 #pragma once
@@ -30,7 +32,8 @@ struct catalog_topic {
     uint32_t *slots;                /* control slot of each partition */
     struct catalog_config *configs; /* overrides, sorted by name */
     size_t config_count;
-    struct settings settings; /* defaults with the overrides applied */
+    struct settings settings;             /* defaults with the overrides applied */
+    const struct catalog_topic *defaults; /* the catalog's, NULL: Kafka's */
 };
 
 /* Begin with {0}. */
@@ -38,6 +41,9 @@ struct catalog {
     struct catalog_topic **topics; /* sorted by name; pointers stay valid until the topic goes */
     size_t count;
     struct catalog_topic **by_id; /* the same sorted by id, made when it is asked for; else NULL */
+    struct catalog_topic *defaults; /* "*": its configs are the defaults of all topics; or NULL */
+    struct catalog_topic *broker; /* "*broker": its configs are a server's own, kept for it; or NULL
+                                   */
 };
 
 void catalog_free(struct catalog *catalog); /* back to {0} */
@@ -67,6 +73,14 @@ int catalog_grow(struct catalog *catalog, struct catalog_topic *topic, int32_t p
 /* Applies "name=value" strings, "name=" to go back to the default; all or nothing. */
 int catalog_alter(struct catalog_topic *topic, const char *const *configs);
 void catalog_remove(struct catalog *catalog, struct catalog_topic *topic);
+/* Replaces the defaults of all topics and what is kept for a server by these "name=value" strings,
+ * all or nothing; NULL leaves them alone. 1 when that changed anything, else 0; MAPLOG_INVALID. */
+int catalog_set_defaults(struct catalog *catalog, const char *const *defaults,
+                         const char *const *broker);
+/* A topic setting's default in this directory; NULL when there is no such setting. */
+const char *catalog_default(const struct catalog *catalog, const char *name);
+/* The override's value; NULL when the topic (which may be NULL) has none. */
+const char *catalog_config(const struct catalog_topic *topic, const char *name);
 /* The slot's topic and partition number; NULL when no topic has it. */
 struct catalog_topic *catalog_slot(const struct catalog *catalog, uint32_t slot,
                                    int32_t *partition);

@@ -6,6 +6,9 @@
 
 #include "log/catalog.h"
 
+#define CATALOG_DEFAULTS "*" /* no legal names of topics */
+#define CATALOG_BROKER "*broker"
+
 /* Some bytes of a text. */
 struct catalog_span {
     const char *at;

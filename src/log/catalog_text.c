@@ -71,15 +71,9 @@ static void put_slots(struct output *output, const struct catalog_topic *topic)
     }
 }
 
-static void put_topic(struct output *output, const struct catalog_topic *topic)
+/* The end of a line. */
+static void put_configs(struct output *output, const struct catalog_topic *topic)
 {
-    char id[UUID_TEXT_SIZE];
-    uuid_format(&topic->id, id);
-    put_text(output, topic->name);
-    put_text(output, " id=");
-    put_text(output, id);
-    put_text(output, " slots=");
-    put_slots(output, topic);
     for (size_t i = 0; i < topic->config_count; i++) {
         put_text(output, " ");
         put_text(output, topic->configs[i].name);
@@ -89,10 +83,33 @@ static void put_topic(struct output *output, const struct catalog_topic *topic)
     put_text(output, "\n");
 }
 
+static void put_topic(struct output *output, const struct catalog_topic *topic)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_format(&topic->id, id);
+    put_text(output, topic->name);
+    put_text(output, " id=");
+    put_text(output, id);
+    put_text(output, " slots=");
+    put_slots(output, topic);
+    put_configs(output, topic);
+}
+
+/* Defaults look like a topic that has overrides only. */
+static void put_defaults(struct output *output, const struct catalog_topic *defaults)
+{
+    if (!defaults)
+        return;
+    put_text(output, defaults->name);
+    put_configs(output, defaults);
+}
+
 int catalog_format(const struct catalog *catalog, char **text, size_t *length)
 {
     struct output output = {0};
     put_text(&output, MAGIC " " VERSION "\n");
+    put_defaults(&output, catalog->defaults);
+    put_defaults(&output, catalog->broker);
     for (size_t t = 0; t < catalog->count; t++)
         put_topic(&output, catalog->topics[t]);
     if (output.failed) {
@@ -217,6 +234,18 @@ static int parse_config(struct catalog_topic *topic, struct catalog_span name,
     return result;
 }
 
+/* Takes a name=value from the line. */
+static int parse_field(struct catalog_span *line, struct catalog_span *name,
+                       struct catalog_span *value)
+{
+    *value = take(line, ' ');
+    if (!memchr(value->at, '=', value->length) || *value->at == '=')
+        return error_set(MAPLOG_CORRUPT, "\"%.*s\" is not of the form name=value",
+                         (int)value->length, value->at);
+    *name = take(value, '=');
+    return 0;
+}
+
 /* The fields behind the name. */
 static int parse_fields(struct parser *parser, struct catalog_topic *topic,
                         struct catalog_span line)
@@ -224,11 +253,10 @@ static int parse_fields(struct parser *parser, struct catalog_topic *topic,
     bool identified = false;
     int result = 0;
     while (!result && line.length) {
-        struct catalog_span value = take(&line, ' ');
-        if (!memchr(value.at, '=', value.length) || *value.at == '=')
-            return error_set(MAPLOG_CORRUPT, "\"%.*s\" is not of the form name=value",
-                             (int)value.length, value.at);
-        struct catalog_span name = take(&value, '=');
+        struct catalog_span name, value;
+        result = parse_field(&line, &name, &value);
+        if (result)
+            return result;
         if (equal(name, "id")) {
             char id[UUID_TEXT_SIZE] = {0};
             if (value.length == sizeof id - 1)
@@ -250,12 +278,29 @@ static int parse_fields(struct parser *parser, struct catalog_topic *topic,
     return result;
 }
 
+/* The defaults of topics, or what is kept for a server. They stand before all topics. */
+static int parse_defaults(struct parser *parser, struct catalog_span line, const char *word,
+                          struct catalog_topic **place)
+{
+    struct catalog_span name = take(&line, ' '), value;
+    if (*place || parser->catalog.count)
+        return error_set(MAPLOG_CORRUPT, "%s is there twice, or behind a topic", word);
+    *place = catalog_topic_new(name, &(struct uuid){{0}});
+    if (!*place)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for %s", word);
+    int result = 0;
+    while (!result && line.length) {
+        result = parse_field(&line, &name, &value);
+        if (!result)
+            result = parse_config(*place, name, value);
+    }
+    if (!result && (result = catalog_config_apply(*place)) == MAPLOG_INVALID)
+        result = error_prefix(MAPLOG_CORRUPT, "%s", word);
+    return result;
+}
+
 static int parse_topic(struct parser *parser, struct catalog_span line)
 {
-    for (size_t i = 0; i < line.length; i++) {
-        if ((unsigned char)line.at[i] < ' ' || line.at[i] == 0x7f)
-            return error_set(MAPLOG_CORRUPT, "byte %zu is a control character", i + 1);
-    }
     struct catalog_span name = take(&line, ' ');
     char text[LIMIT_TOPIC_NAME + 2] = {0};
     memcpy(text, name.at, name.length < sizeof text ? name.length : sizeof text - 1);
@@ -266,12 +311,27 @@ static int parse_topic(struct parser *parser, struct catalog_span line)
     struct catalog_topic *topic = catalog_topic_new(name, &(struct uuid){{0}});
     if (!topic)
         return error_set(MAPLOG_NO_MEMORY, "no memory for topic %s", text);
+    topic->defaults = parser->catalog.defaults;
     int result = parse_fields(parser, topic, line);
     if (!result)
         result = catalog_insert(&parser->catalog, topic);
     if (result)
         catalog_topic_free(topic);
     return result;
+}
+
+static int parse_line(struct parser *parser, struct catalog_span line)
+{
+    for (size_t i = 0; i < line.length; i++) {
+        if ((unsigned char)line.at[i] < ' ' || line.at[i] == 0x7f)
+            return error_set(MAPLOG_CORRUPT, "byte %zu is a control character", i + 1);
+    }
+    struct catalog_span rest = line, name = take(&rest, ' ');
+    if (equal(name, CATALOG_DEFAULTS))
+        return parse_defaults(parser, line, CATALOG_DEFAULTS, &parser->catalog.defaults);
+    if (equal(name, CATALOG_BROKER))
+        return parse_defaults(parser, line, CATALOG_BROKER, &parser->catalog.broker);
+    return parse_topic(parser, line);
 }
 
 static int parse_first(struct catalog_span line)
@@ -299,7 +359,7 @@ int catalog_parse(struct catalog *catalog, const char *text, size_t length)
         line = take(&rest, '\n');
         result = !ended        ? error_set(MAPLOG_CORRUPT, "the line has no end")
                  : number == 1 ? parse_first(line)
-                               : parse_topic(parser, line);
+                               : parse_line(parser, line);
     } while (!result && rest.length);
     if (result) {
         catalog_free(&parser->catalog);

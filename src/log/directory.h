@@ -94,6 +94,9 @@ struct topic_placing {
 int directory_place_topic(struct directory *directory, const struct topic_placing *placing);
 int directory_alter_topic(struct directory *directory, const char *topic,
                           const char *const *configs);
+/* As catalog_set_defaults(). */
+int directory_set_defaults(struct directory *directory, const char *const *defaults,
+                           const char *const *broker);
 int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions);
 
 /* anonymous.c */

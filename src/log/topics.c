@@ -267,6 +267,17 @@ int directory_alter_topic(struct directory *directory, const char *topic,
     return end_change(directory, result);
 }
 
+int directory_set_defaults(struct directory *directory, const char *const *defaults,
+                           const char *const *broker)
+{
+    int result = begin_change(directory);
+    if (result)
+        return result;
+    result = catalog_set_defaults(&directory->catalog, defaults, broker);
+    return result == 0 ? unlock_change(directory, 0)
+                       : end_change(directory, result < 0 ? result : 0);
+}
+
 /* Nobody appends from here on; who waits for records wakes and is told. */
 static void delete_partition(struct directory *directory, uint32_t slot)
 {
