@@ -13,6 +13,8 @@
 #include "log/retain.h"
 #include "os/file.h"
 
+#define NOTE_ATTEMPTS 1000 /* to read the notes of a writer at work */
+
 void partition_end(const struct partition *partition, struct partition_end *end)
 {
     struct control_partition *control = partition->control;
@@ -196,6 +198,141 @@ int partition_find_time(struct partition *partition, int64_t time, int64_t *offs
     reader_close(&reader);
     codec_buffer_free(&buffer);
     return result < 0 ? result : 0;
+}
+
+/* The largest timestamp so far, and an offset within the batch that holds it. */
+struct newest {
+    int64_t timestamp;
+    int64_t offset;
+};
+
+/* The first record at or above `start` with the largest timestamp, when that is above *newest's. */
+static int newest_in_batch(const struct batch *batch, int64_t start, struct newest *newest)
+{
+    struct codec_buffer buffer = {0};
+    const void *records;
+    size_t size;
+    int result = codec_open_batch(batch, &buffer, &records, &size);
+    if (!result) {
+        struct record_cursor cursor;
+        struct record record;
+        record_begin(&cursor, batch, records, size);
+        while ((result = record_next(&cursor, &record)) == 1)
+            if (record.offset >= start && record.timestamp > newest->timestamp)
+                *newest = (struct newest){record.timestamp, record.offset};
+    }
+    codec_buffer_free(&buffer);
+    return result;
+}
+
+/* Walks the batches from `start` to the segment's end: without an index, or where the log begins in
+ * the middle of the segment. */
+static int newest_by_walk(struct partition *partition, int64_t start, int64_t segment_end,
+                          struct newest *newest)
+{
+    struct reader reader;
+    struct batch batch;
+    int result = 0;
+    reader_init(&reader, partition, start);
+    while (reader.offset < segment_end && (result = reader_next(&reader, &batch)) == 1) {
+        if (batch.base_offset >= segment_end)
+            break;
+        if (batch.base_offset < start)
+            result = newest_in_batch(&batch, start, newest);
+        else if (batch.max_timestamp > newest->timestamp)
+            *newest = (struct newest){batch.max_timestamp, batch.last_offset};
+        if (result < 0)
+            break;
+    }
+    reader_close(&reader);
+    return result < 0 ? result : 0;
+}
+
+/* What a sealed segment's time index says; false when it says nothing. */
+static bool newest_by_index(struct partition *partition, int64_t base, struct newest *found)
+{
+    struct segment *segment;
+    if (partition->store->open(partition, base, 0, false, &segment))
+        return false;
+    uint32_t relative;
+    size_t bytes = segment->timeindex
+                       ? timeindex_valid_bytes(segment->timeindex, segment->timeindex_bytes)
+                       : 0;
+    bool known = bytes && timeindex_last(segment->timeindex, bytes, &found->timestamp, &relative);
+    if (known)
+        found->offset = base + relative;
+    segment_drop(segment);
+    return known;
+}
+
+/* What the writer noted of the active segment; false when it did not come to that, or a roll came.
+ * Notes are of one moment when nothing was appended while they were read. */
+static bool newest_by_notes(const struct partition *partition, uint64_t rolls, struct newest *found)
+{
+    const struct control_partition *control = partition->control;
+    for (int attempts = 0; attempts < NOTE_ATTEMPTS; attempts++) {
+        struct partition_end before, after;
+        partition_end(partition, &before);
+        uint64_t noted = load_acquire(&control->noted_published);
+        found->timestamp = (int64_t)load_acquire(&control->max_timestamp);
+        found->offset = before.base + (int64_t)load_acquire(&control->max_timestamp_offset);
+        partition_end(partition, &after);
+        if (before.rolls != rolls || after.rolls != rolls)
+            return false;
+        if (noted == before.word && noted == after.word)
+            return true;
+    }
+    return false;
+}
+
+static int newest_of_all(struct partition *partition, int64_t start, struct newest *newest)
+{
+    struct partition_end end;
+    partition_end(partition, &end);
+    struct segment_list list;
+    int result = partition->store->list(partition, &list);
+    for (size_t i = 0; !result && i < list.count && list.bases[i] <= end.base; i++) {
+        int64_t base = list.bases[i];
+        bool active = base == end.base;
+        int64_t segment_end = active               ? end.offset
+                              : i + 1 < list.count ? list.bases[i + 1]
+                                                   : end.base;
+        struct newest found = {-1, -1};
+        if (segment_end <= start)
+            continue;
+        bool known = base >= start && (active ? newest_by_notes(partition, end.rolls, &found)
+                                              : newest_by_index(partition, base, &found));
+        if (!known)
+            result = newest_by_walk(partition, base < start ? start : base, segment_end, &found);
+        if (!result && found.timestamp > newest->timestamp)
+            *newest = found;
+    }
+    segment_list_free(&list);
+    return result;
+}
+
+int partition_find_max_timestamp(struct partition *partition, int64_t *offset, int64_t *timestamp)
+{
+    int64_t start;
+    struct newest exact;
+    int result;
+    do {
+        start = partition_start(partition);
+        struct newest newest = {-1, -1};
+        exact = newest;
+        result = newest_of_all(partition, start, &newest);
+        struct reader reader;
+        struct batch batch;
+        reader_init(&reader, partition, newest.offset);
+        if (!result && newest.timestamp >= 0 && (result = reader_next(&reader, &batch)) == 1)
+            result = newest_in_batch(&batch, start, &exact);
+        reader_close(&reader);
+    } while (result < 0 && partition_start(partition) != start); /* retention took it */
+    if (result < 0)
+        return result;
+    *offset = exact.offset;
+    *timestamp = exact.timestamp;
+    return 0;
 }
 
 int partition_delete_records(struct partition *partition, int64_t before)

@@ -60,5 +60,7 @@ int partition_describe(struct partition *partition, struct maplog_partition *fou
 /* First offset whose record has timestamp >= time (record-exact); *offset -1 when none. */
 int partition_find_time(struct partition *partition, int64_t time, int64_t *offset,
                         int64_t *timestamp);
+/* The first record with the largest timestamp; *offset and *timestamp -1 when there is none. */
+int partition_find_max_timestamp(struct partition *partition, int64_t *offset, int64_t *timestamp);
 /* Moves log_start up to `before` (-1: end) and removes whole segments below it. */
 int partition_delete_records(struct partition *partition, int64_t before);

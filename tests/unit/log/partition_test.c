@@ -108,6 +108,76 @@ static void a_time_is_found_to_the_record(void **state)
     }
 }
 
+/* Against a plain search through all records. */
+static void the_largest_time_is_found_to_the_record(void **state)
+{
+    (void)state;
+    struct partition *partition =
+        log_topic("t", "segment.bytes=4096", "index.interval.bytes=500", NULL);
+    int64_t times[300], offset = 7, timestamp = 7;
+    assert_ok(partition_find_max_timestamp(partition, &offset, &timestamp));
+    assert_int_equal(offset, -1);
+    assert_int_equal(timestamp, -1);
+    for (int i = 0; i < 300; i++) {
+        times[i] = NOW + (i * 7919) % 1009 - (i > 150 ? 200 : 0); /* up and down, some twice */
+        log_fill(partition, 1, 100 + (size_t)i % 7 * 20, times[i]);
+        if (i % 40 == 39)
+            assert_ok(partition_delete_records(partition, i - 25));
+        int best = (int)partition_start(partition);
+        for (int other = best; other <= i; other++)
+            best = times[other] > times[best] ? other : best;
+        assert_ok(partition_find_max_timestamp(partition, &offset, &timestamp));
+        assert_int_equal(timestamp, times[best]);
+        assert_int_equal(offset, best);
+    }
+    assert_true(log_segments(partition, NULL) > 1);
+    /* The writer died before its notes; and without any index. */
+    store_relaxed(&partition->control->noted_published, 1);
+    int64_t bases[30], again;
+    size_t count = log_segments(partition, bases);
+    assert_ok(partition_find_max_timestamp(partition, &again, &timestamp));
+    assert_int_equal(again, offset);
+    for (size_t i = 0; i + 1 < count; i++) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/t-0/%020lld.timeindex", log_path, (long long)bases[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_ok(partition_find_max_timestamp(partition, &again, &timestamp));
+    assert_int_equal(again, offset);
+    assert_ok(partition_delete_records(partition, -1));
+    assert_ok(partition_find_max_timestamp(partition, &offset, &timestamp));
+    assert_int_equal(offset, -1);
+}
+
+/* Also when the log begins within the batch, behind its newest record. */
+static void the_largest_time_is_found_within_a_batch(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {NOW + 3, NOW + 9, NOW + 5, NOW + 9, NOW + 1, NOW + 4};
+    static const int64_t newest[] = {1, 1, 3, 3, 5, 5};
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    struct builder builder;
+    struct writer writer;
+    uint8_t *bytes;
+    size_t size;
+    struct appended appended;
+    writer_open(partition, &writer);
+    builder_init(&builder, MAPLOG_COMPRESSION_LZ4);
+    for (int i = 0; i < 6; i++)
+        assert_ok(builder_add_value(&builder, "0123456789", 10, times[i]));
+    assert_ok(builder_finish(&builder, &bytes, &size));
+    assert_ok(appender_append(&writer.appender, bytes, size, &appended));
+    builder_free(&builder);
+    writer_close(&writer);
+    for (int64_t start = 0; start < 6; start++) {
+        int64_t offset, timestamp;
+        assert_ok(partition_delete_records(partition, start));
+        assert_ok(partition_find_max_timestamp(partition, &offset, &timestamp));
+        assert_int_equal(offset, newest[start]);
+        assert_int_equal(timestamp, times[newest[start]]);
+    }
+}
+
 static void a_time_is_found_within_a_batch(void **state)
 {
     (void)state;
@@ -200,6 +270,8 @@ int main(void)
         TEST(the_end_moves_with_each_append),
         TEST(a_description_adds_up),
         TEST(a_time_is_found_to_the_record),
+        TEST(the_largest_time_is_found_to_the_record),
+        TEST(the_largest_time_is_found_within_a_batch),
         TEST(a_time_is_found_within_a_batch),
         TEST(deleted_records_are_gone_and_the_log_goes_on),
         TEST(settings_are_as_of_now),
