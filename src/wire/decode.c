@@ -251,7 +251,7 @@ int wire_decode(const struct wire_struct *type, int16_t version, struct bytes *i
     wire_init(type, message);
     result = decode_struct(&from, type, message);
     if (result == 0 && bytes_left(in) > 0)
-        return error_set(MAPLOG_CORRUPT, "%s, version %d, byte %zu: %zu bytes are left over",
+        return error_set(MAPLOG_CORRUPT, "%s, version %d, byte %zu: bytes are left over: %zu",
                          type->name, version, (size_t)(in->at - from.first), bytes_left(in));
     return result;
 }
