@@ -108,6 +108,39 @@ static void a_failed_cursor_stays_failed(void **state)
     assert_int_equal(bytes_left(&in), 2);
 }
 
+static void unsigned_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t value;
+        size_t size;
+        uint8_t bytes[VARINT_SIZE_MAX];
+    } cases[] = {
+        {0, 1, {0}},
+        {127, 1, {0x7f}},
+        {128, 2, {0x80, 1}},
+        {300, 2, {0xac, 2}},
+        {16384, 3, {0x80, 0x80, 1}},
+        {UINT32_MAX, 5, {0xff, 0xff, 0xff, 0xff, 0xf}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t put[VARINT_SIZE_MAX];
+        assert_int_equal(uvarint_put(put, cases[i].value) - put, cases[i].size);
+        assert_memory_equal(put, cases[i].bytes, cases[i].size);
+        struct bytes in = bytes_over(put, cases[i].size);
+        assert_int_equal(bytes_take_uvarint(&in), cases[i].value);
+        assert_false(in.failed);
+        assert_int_equal(bytes_left(&in), 0);
+        in = bytes_over(put, cases[i].size - 1);
+        assert_int_equal(bytes_take_uvarint(&in), 0);
+        assert_true(in.failed);
+    }
+    const uint8_t bit32[] = {0x80, 0x80, 0x80, 0x80, 0x10};
+    struct bytes in = bytes_over(bit32, sizeof bit32);
+    assert_int_equal(bytes_take_uvarint(&in), 0);
+    assert_true(in.failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +148,7 @@ int main(void)
         cmocka_unit_test(every_width_goes_there_and_back),
         cmocka_unit_test(overlong_and_overflowing_are_refused),
         cmocka_unit_test(a_failed_cursor_stays_failed),
+        cmocka_unit_test(unsigned_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,10 +215,11 @@ static void memory_has_its_limit(void **state)
 {
     (void)state;
     enum { COUNT = 40000 };
-    char *hex = malloc(16 + (size_t)COUNT * 8);
-    int at = sprintf(hex, "%08x", COUNT);
+    size_t room = 16 + (size_t)COUNT * 6;
+    char *hex = malloc(room);
+    size_t at = (size_t)snprintf(hex, room, "%08x", COUNT);
     for (int i = 0; i < COUNT; i++)
-        at += sprintf(hex + at, "%s", "000174");
+        at += (size_t)snprintf(hex + at, room - at, "000174");
     struct read *read = decode_of(&wire_metadata_request, 1, hex);
     assert_int_equal(read->result, MAPLOG_LIMIT);
     assert_string_equal(
@@ -356,7 +357,8 @@ static void a_string_ends_at_32767_bytes(void **state)
     (void)state;
     enum { SIZE = 32768 };
     char *hex = calloc(1, 2 * SIZE + 64);
-    memset(hex + sprintf(hex, "818002"), '6', 2 * SIZE); /* one more than 32768 */
+    memcpy(hex, "818002", 6); /* one more than 32768 */
+    memset(hex + 6, '6', 2 * SIZE);
     struct read *read = decode_of(&wire_heartbeat_request, 4, hex);
     assert_int_equal(read->result, MAPLOG_CORRUPT);
     assert_string_equal(error_text(), "HeartbeatRequest.GroupId, version 4, byte 0: "
