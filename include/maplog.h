@@ -289,8 +289,9 @@ struct maplog_message {
 };
 
 /* Opens a consumer, for one thread. MAPLOG_NOT_FOUND, MAPLOG_LIMIT; with a group also
- * MAPLOG_GROUP_BUSY (another consumer has all partitions, or one that is listed), MAPLOG_DENIED on
- * a read-only log, MAPLOG_UNSUPPORTED on an anonymous one. */
+ * MAPLOG_GROUP_BUSY (another consumer has all partitions, or one that is listed),
+ * MAPLOG_GROUP_ACTIVE (a server has members of it), MAPLOG_DENIED on a read-only log,
+ * MAPLOG_UNSUPPORTED on an anonymous one. */
 MAPLOG_API int maplog_consumer_open(maplog *log, const char *topic,
                                     const struct maplog_consumer_options *options,
                                     maplog_consumer **consumer);
@@ -331,11 +332,19 @@ maplog_consumer_close(maplog_consumer *consumer); /* commits nothing; NULL is fi
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
+/*
+ * A group's progress is one thing for local consumers and for those of a server. While a server has
+ * live members of the group, commits here and the opening of consumers in it answer
+ * MAPLOG_GROUP_ACTIVE, until the members or the server are gone. A local consumer that was there
+ * before goes on reading what it has.
+ */
+
 /* Commits the consumer's positions in its group (all partitions that moved). MAPLOG_INVALID when it
  * has no group, MAPLOG_GROUP_ACTIVE. */
 MAPLOG_API int maplog_commit(maplog_consumer *consumer);
 /* Commits an offset for a group by hand; metadata may be NULL (at most 4096 bytes, MAPLOG_LIMIT).
- * MAPLOG_NOT_FOUND when there is no such partition. */
+ * The offset may lie outside the partition, as in Kafka: who goes on from it is told then.
+ * MAPLOG_NOT_FOUND when there is no such partition, MAPLOG_GROUP_ACTIVE. */
 MAPLOG_API int maplog_group_commit(maplog *log, const char *group, const char *topic,
                                    int32_t partition, int64_t offset, const char *metadata);
 /* The group's committed offset; -1 when it has none. */

@@ -62,8 +62,8 @@ struct maplog_consumer {
 };
 
 /* sources.c: which partitions a consumer reads. */
-/* Adds the partition; 1, or 0 when another consumer of the group has it. fresh: it was made after
- * the consumer, so none of its records is passed over. */
+/* Adds the partition; 1, or 0 when another consumer of the group has it; MAPLOG_GROUP_ACTIVE.
+ * fresh: it was made after the consumer, so none of its records is passed over. */
 int sources_add(struct maplog_consumer *consumer, int32_t partition, bool fresh);
 void sources_free(struct source *source);
 /* Makes room for so many partitions of the topic; never fewer than before. */

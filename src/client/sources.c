@@ -101,13 +101,21 @@ void sources_seek(struct maplog_consumer *consumer, struct source *source, int64
         consumer->source = NULL;
 }
 
+/* Adds it unless it is ours already, or others have it. A consumer whose group has members at a
+ * server by now keeps what it has; its next commit is told. */
+static int add_if_free(struct maplog_consumer *consumer, int32_t partition, bool fresh)
+{
+    if (consumer->by_number[partition])
+        return 0;
+    int result = sources_add(consumer, partition, fresh);
+    return result == MAPLOG_GROUP_ACTIVE && consumer->count > 0 ? 0 : result;
+}
+
 int sources_claim_free(struct maplog_consumer *consumer)
 {
     int more = 0;
     for (int32_t i = 0; i < consumer->partitions; i++) {
-        int result = consumer->by_number[i] ? 0 : sources_add(consumer, i, false);
-        if (result == MAPLOG_GROUP_ACTIVE && consumer->count > 0)
-            return more; /* it keeps what it has; its next commit is told */
+        int result = add_if_free(consumer, i, false);
         if (result < 0)
             return result;
         more |= result;
@@ -150,7 +158,7 @@ int sources_refresh(struct maplog_consumer *consumer)
     }
     /* Without a group also those that an earlier look failed to add. */
     for (int32_t i = consumer->group ? known : 0; consumer->all && i < found.partitions; i++) {
-        result = consumer->by_number[i] ? 0 : sources_add(consumer, i, true);
+        result = add_if_free(consumer, i, true);
         if (result < 0)
             return result;
         more |= result;

@@ -27,6 +27,7 @@ static const char *hint(int code)
         return "max.message.bytes and segment.bytes of the topic bound a record: maplog topic "
                "alter";
     case MAPLOG_GROUP_BUSY:
+    case MAPLOG_GROUP_ACTIVE:
         return "this shows who is attached: maplog ps --data %s";
     case MAPLOG_TIMED_OUT:
         return "this shows who holds what: maplog ps --data %s";

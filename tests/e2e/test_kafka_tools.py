@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 import pytest
 from conftest import ROOT, Maplog
@@ -194,10 +195,10 @@ COMPLAINTS = re.compile(r"mismatch|Found |not found|out of order|non-consecutive
                         r"exception|error|corrupt|could not|trailing|unexpected", re.I)
 
 
-def dump(jars, files):
+def dump(jars, files, *options):
     """What DumpLogSegments prints for the files; fails on any complaint."""
     done = subprocess.run([*JVM, "-cp", jars, "kafka.tools.DumpLogSegments", "--deep-iteration", "--print-data-log",
-                           "--files", ",".join(map(str, files))], capture_output=True, text=True, timeout=120)
+                           "--files", ",".join(map(str, files)), *options], capture_output=True, text=True, timeout=120)
     complaints = [line for line in done.stdout.splitlines() if COMPLAINTS.search(line.split(" payload:")[0])]
     errors = [line for line in done.stderr.splitlines() if "SLF4J" not in line]
     assert (done.returncode, complaints, errors) == (0, [], [])
@@ -234,6 +235,32 @@ def test_dump_log_segments_finds_nothing_in_our_files(jars, directory):
     assert offsets_in(text) == total
     assert text.count("Dumping ") == len(files)
     assert text.count("Log starting offset: ") == sum(path.suffix == ".log" for path in files)
+
+
+def test_kafkas_coordinator_reads_our_group_progress(jars, directory):
+    log = Log(directory / "progress")
+    log.directory.mkdir()
+    log.run("topic", "create", "t", "--partitions", "3")
+    log.produce("t", b"".join(b"%d\n" % i for i in range(300)), "--partition", "1")
+    for group in ("readers", "gr\u00fc\u00dfe"):
+        for _ in range(2):
+            log.consume("t", "--group", group, "--count", "20")
+    log.run("topic", "create", "gone")
+    log.produce("gone", b"x\n")
+    log.consume("gone", "--group", "readers")
+    log.run("topic", "delete", "gone")
+    text = dump(jars, sorted(log.data.glob("__consumer_offsets-*/*.log")), "--offsets-decoder")
+    latest = {}
+    for key, value in re.findall(r" key: (\{.*?\}\}) payload: (\{.*\}|<DELETE>)$", text, re.M):
+        key, value = json.loads(key), None if value == "<DELETE>" else json.loads(value)
+        assert key["type"] == "1"
+        place = key["data"]["group"], key["data"]["topic"], key["data"]["partition"]
+        latest[place] = value and (value["version"], value["data"]["offset"], value["data"]["leaderEpoch"],
+                                   value["data"]["metadata"])
+        assert value is None or abs(value["data"]["commitTimestamp"] / 1000 - time.time()) < 3600
+    assert {place: value for place, value in latest.items() if place[2] == 1 or value is None} == {
+        ("readers", "t", 1): ("3", 40, -1, ""), ("gr\u00fc\u00dfe", "t", 1): ("3", 40, -1, ""),
+        ("readers", "gone", 0): None}
 
 
 def test_the_dump_tool_does_complain_about_damage(jars, directory):

@@ -166,7 +166,10 @@ static void a_local_consumer_reads_on_when_its_group_becomes_a_servers(void **st
     int64_t offset;
     take(other, "x");
     assert_int_equal(maplog_consume(other, &message, 1100), 0);
+    assert_ok(maplog_topic_grow(fixture_log, "overtaken", 3)); /* nor is a new one */
+    assert_int_equal(maplog_consume(other, &message, 0), 0);
     assert_code(MAPLOG_NOT_FOUND, maplog_position(other, 0, &offset));
+    assert_code(MAPLOG_NOT_FOUND, maplog_position(other, 2, &offset));
     assert_code(MAPLOG_GROUP_ACTIVE, maplog_commit(other));
     progress_unclaim(server);
     maplog_consumer_close(other);

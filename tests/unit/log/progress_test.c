@@ -158,20 +158,38 @@ static void entries_are_listed_by_name(void **state)
 static void a_forgotten_topic_has_no_entries(void **state)
 {
     (void)state;
-    for (int i = 0; i < 12; i++) {
-        char group[8];
-        snprintf(group, sizeof group, "g%d", i);
-        assert_ok(commit(progress, group, "gone", 0, 1));
-        assert_ok(commit(progress, group, "stays", 0, 2));
+    static const char *const groups[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    size_t count = sizeof groups / sizeof *groups;
+    for (size_t i = 0; i < count; i++) {
+        assert_ok(commit(progress, groups[i], "gone", 0, 1));
+        assert_ok(commit(progress, groups[i], "stays", 0, 2));
     }
     assert_ok(progress_forget(progress, "gone"));
-    for (int i = 0; i < 12; i++) {
-        char group[8];
-        snprintf(group, sizeof group, "g%d", i);
-        assert_int_equal(fetch(progress, group, "gone", 0), -1);
-        assert_int_equal(fetch(progress, group, "stays", 0), 2);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(fetch(progress, groups[i], "gone", 0), -1);
+        assert_int_equal(fetch(progress, groups[i], "stays", 0), 2);
     }
-    assert_ok(progress_forget(progress, "never there"));
+    assert_ok(progress_forget(progress, "unknown"));
+}
+
+/* More tombstones than one batch of them holds. */
+static void much_is_forgotten_in_many_batches(void **state)
+{
+    (void)state;
+    enum { PARTITIONS = 2000 };
+    static struct progress_entry entries[PARTITIONS];
+    char group[LIMIT_GROUP_NAME + 1];
+    memset(group, 'g', LIMIT_GROUP_NAME);
+    group[LIMIT_GROUP_NAME] = 0;
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        entries[i] = entry_of(group, "gone", i, i);
+    assert_ok(progress_commit(progress, entries, PARTITIONS, true));
+    assert_int_equal(fetch(progress, group, "gone", PARTITIONS - 1), PARTITIONS - 1);
+    assert_ok(progress_forget(progress, "gone"));
+    struct seen seen = {""};
+    assert_ok(progress_list(progress, NULL, note, &seen));
+    assert_string_equal(seen.text, "");
+    assert_int_equal(log_end(partition_of(group)), 2 * PARTITIONS);
 }
 
 static void a_tombstone_takes_an_entry_away(void **state)
@@ -323,6 +341,7 @@ int main(void)
         TEST(a_commit_is_one_batch_or_nothing),
         TEST(entries_are_listed_by_name),
         TEST(a_forgotten_topic_has_no_entries),
+        TEST(much_is_forgotten_in_many_batches),
         TEST(a_tombstone_takes_an_entry_away),
         TEST(other_versions_are_read_and_unknown_ones_told),
         TEST(a_deleted_progress_topic_is_made_anew),
