@@ -27,9 +27,10 @@
 #define LIMIT_CATALOG (64u << 20)         /* bytes of the file of topics */
 #define LIMIT_CHECKPOINT (16u << 20)      /* bytes of one checkpoint file */
 #define LIMIT_REQUEST_MEMORY                                                                       \
-    (64u << 20)          /* bytes that one network request may need beside its frame */
-#define LIMIT_HELPERS 64 /* threads of a server that wait for disks and locks */
+    (64u << 20)                     /* bytes that one network request may need beside its frame */
+#define LIMIT_HELPERS 64            /* threads of a server that wait for disks and locks */
 #define LIMIT_TURN_BYTES (1u << 20) /* moved for one connection before others have their turn */
-#define LIMIT_SEGMENTS_CACHED 1024        /* kept mapped for readers by one server */
-#define LIMIT_WRITERS 1024                /* partitions that one server has open for appending */
-#define LIMIT_SESSION_PARTITIONS 32768    /* of one fetch session; larger fetches are full ones */
+#define LIMIT_SEGMENTS_CACHED 1024  /* kept mapped for readers by one server */
+#define LIMIT_WRITERS 1024          /* partitions that one server has open for appending */
+#define LIMIT_SESSION_PARTITIONS 524288   /* of all fetch sessions together */
+#define LIMIT_SNAPSHOT (64u << 20)     /* bytes of one snapshot of producers */
