@@ -1,0 +1,299 @@
+/* send_test.c - sending, by every engine: slices of all kinds, slow readers, files that fail, peers
+ * that vanish, and others that want their turn. */
+#include "scene.h"
+
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
+
+#define HEADER_BYTES 100
+
+static void submit_send(struct probe *send, struct io_slice *slices, uint32_t count)
+{
+    send->calls = 0;
+    send->operation.slices = slices;
+    send->operation.count = count;
+    io_send(scene.engine, &send->operation);
+}
+
+/* ---- a reader in a thread -------------------------------------------------------------------- */
+
+struct reader {
+    pthread_t thread;
+    int fd;
+    size_t step;     /* bytes a read */
+    uint8_t *bytes;  /* what came, NULL: it is dropped */
+    size_t expected; /* then it ends */
+};
+
+static void *reader_run(void *argument)
+{
+    struct reader *reader = argument;
+    uint8_t *dropped = malloc(reader->step);
+    for (size_t have = 0; have < reader->expected;) {
+        size_t left = reader->expected - have;
+        ssize_t got = read(reader->fd, reader->bytes ? reader->bytes + have : dropped,
+                           left < reader->step ? left : reader->step);
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+    }
+    free(dropped);
+    return NULL;
+}
+
+static void reader_start(struct reader *reader)
+{
+    assert_int_equal(pthread_create(&reader->thread, NULL, reader_run, reader), 0);
+}
+
+/* ---- what is sent ---------------------------------------------------------------------------- */
+
+static void nothing_to_send_is_sent(void **state)
+{
+    (void)state;
+    int peer, fd = scene_pair(&peer);
+    struct probe send = probe_on(fd);
+    struct io_slice empty[2] = {memory_slice("", 0), memory_slice(NULL, 0)};
+    submit_send(&send, NULL, 0);
+    assert_int_equal(scene_until(&send), 0);
+    submit_send(&send, empty, 2);
+    assert_int_equal(scene_until(&send), 0);
+}
+
+static void slices_of_all_kinds_reach_a_slow_reader_in_order(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40, BIG = 150000, SMALL = 3000, SLICES = 5 * ROUNDS };
+    int peer, fd = scene_pair(&peer), small_buffer = 32 << 10;
+    struct mapped_file file = mapped_file_make(1u << 20);
+    static struct io_slice slices[SLICES];
+    static uint8_t header[HEADER_BYTES];
+    size_t total = 0;
+    memset(header, 'h', sizeof header);
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t from = (size_t)i * 20000;
+        slices[5 * i] = memory_slice(header, sizeof header);
+        slices[5 * i + 1] = file_slice(&file, from, BIG);
+        slices[5 * i + 2] = memory_slice("", 0);
+        slices[5 * i + 3] = file_slice(&file, from + 1, SMALL);
+        slices[5 * i + 4] = file_slice(&file, from, 0);
+        total += sizeof header + BIG + SMALL;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small_buffer, sizeof small_buffer);
+    struct reader reader = {.fd = peer, .step = 777, .bytes = malloc(total), .expected = total};
+    reader_start(&reader);
+    struct probe send = probe_on(fd);
+    submit_send(&send, slices, SLICES);
+    assert_int_equal(scene_until(&send), 0);
+    pthread_join(reader.thread, NULL);
+    const uint8_t *at = reader.bytes;
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t from = (size_t)i * 20000;
+        assert_memory_equal(at, header, sizeof header);
+        assert_memory_equal(at + sizeof header, file.at + from, BIG);
+        assert_memory_equal(at + sizeof header + BIG, file.at + from + 1, SMALL);
+        at += sizeof header + BIG + SMALL;
+    }
+    assert_int_equal(send.calls, 1);
+    free(reader.bytes);
+    mapped_file_close(&file);
+}
+
+static void more_slices_than_one_call_takes(void **state)
+{
+    (void)state;
+    enum { SLICES = 1000 };
+    int peer, fd = scene_pair(&peer);
+    static struct io_slice slices[SLICES];
+    static uint8_t numbers[SLICES], in[SLICES];
+    for (int i = 0; i < SLICES; i++) {
+        numbers[i] = byte_at((size_t)i);
+        slices[i] = memory_slice(&numbers[i], 1);
+    }
+    struct probe send = probe_on(fd);
+    submit_send(&send, slices, SLICES);
+    assert_int_equal(scene_until(&send), 0);
+    read_all(peer, in, sizeof in);
+    assert_memory_equal(in, numbers, sizeof in);
+}
+
+/* What a "more follows" holds back goes out 200 ms later by itself: the kernel must have nothing of
+ * the kind when a send is done. */
+static void nothing_is_held_back_behind_the_last_byte(void **state)
+{
+    (void)state;
+    int peer, fd = scene_pair(&peer);
+    struct mapped_file file = mapped_file_make(SCENE_MEMORY_BYTES);
+    struct io_slice slices[] = {memory_slice("abc", 3), file_slice(&file, 0, file.size),
+                                memory_slice("def", 3), file_slice(&file, 0, 0),
+                                memory_slice("", 0)};
+    struct probe send = probe_on(fd);
+    int unsent = -1;
+    submit_send(&send, slices, 5);
+    assert_int_equal(scene_until(&send), 0);
+    assert_int_equal(ioctl(fd, SIOCOUTQNSD, &unsent), 0);
+    assert_int_equal(unsent, 0);
+    static char in[3 + SCENE_MEMORY_BYTES + 3];
+    read_all(peer, in, sizeof in);
+    assert_memory_equal(in + sizeof in - 3, "def", 3);
+    mapped_file_close(&file);
+}
+
+/* ---- what fails ------------------------------------------------------------------------------ */
+
+static void a_file_that_is_too_short_is_an_error(void **state)
+{
+    (void)state;
+    int peer, fd = scene_pair(&peer);
+    struct mapped_file file = mapped_file_make(100000);
+    struct io_slice slices[] = {memory_slice("abc", 3), file_slice(&file, 0, file.size)};
+    assert_int_equal(ftruncate(file.fd, 60000), 0);
+    struct probe send = probe_on(fd);
+    submit_send(&send, slices, 2);
+    assert_int_equal(scene_until(&send), MAPLOG_IO);
+    assert_string_equal(send.text, "cannot send: the file ends 40000 bytes before the slice does");
+    static char in[60003];
+    read_all(peer, in, sizeof in);
+    mapped_file_close(&file);
+}
+
+static void a_file_that_cannot_be_read_is_an_error(void **state)
+{
+    (void)state;
+    int peer, fd = scene_pair(&peer);
+    struct mapped_file file = mapped_file_make(100000);
+    int closed = dup(file.fd);
+    close(closed);
+    struct io_slice slice = {file.at, file.size, closed, 0};
+    struct probe send = probe_on(fd);
+    submit_send(&send, &slice, 1);
+    assert_int_equal(scene_until(&send), MAPLOG_IO);
+    assert_int_equal(send.calls, 1);
+    mapped_file_close(&file);
+}
+
+static void memory_that_is_gone_is_an_error(void **state)
+{
+    (void)state;
+    int peer, fd = scene_pair(&peer);
+    struct mapped_file file = mapped_file_make(4096);
+    struct io_slice slice = file_slice(&file, 0, file.size);
+    assert_int_equal(ftruncate(file.fd, 0), 0);
+    struct probe send = probe_on(fd);
+    submit_send(&send, &slice, 1);
+    assert_int_equal(scene_until(&send), MAPLOG_IO);
+    mapped_file_close(&file);
+}
+
+static void a_peer_that_vanishes_ends_a_send_with_an_error(void **state)
+{
+    (void)state;
+    for (int from_memory = 0; from_memory < 2; from_memory++) {
+        int peer, fd = scene_pair(&peer);
+        struct mapped_file file = mapped_file_make(64u << 20);
+        struct io_slice slice = file_slice(&file, 0, file.size);
+        char in[1000];
+        slice.fd = from_memory ? -1 : slice.fd;
+        struct probe send = probe_on(fd);
+        submit_send(&send, &slice, 1);
+        read_all(peer, in, sizeof in);
+        scene_look();
+        assert_int_equal(send.calls, 0);
+        scene.peer_count--;
+        socket_abort(peer);
+        assert_int_equal(scene_until(&send), MAPLOG_IO);
+        assert_non_null(strstr(send.text, "cannot send: Connection reset by peer"));
+        /* The next one fails, too, and no signal comes. */
+        submit_send(&send, &slice, 1);
+        assert_int_equal(scene_until(&send), MAPLOG_IO);
+        assert_string_equal(send.text, "cannot send: Broken pipe");
+        mapped_file_close(&file);
+    }
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static void a_long_send_lets_others_have_their_turn(void **state)
+{
+    (void)state;
+    int big_peer, big = scene_pair(&big_peer), small_peer, small = scene_pair(&small_peer);
+    struct mapped_file file = mapped_file_make(64u << 20);
+    struct io_slice slices[8];
+    for (int i = 0; i < 8; i++)
+        slices[i] = file_slice(&file, 0, file.size);
+    struct reader reader = {.fd = big_peer, .step = 1u << 20, .expected = 8 * file.size};
+    reader_start(&reader);
+    struct probe send = probe_on(big), receive = probe_on(small);
+    io_receive(scene.engine, &receive.operation);
+    submit_send(&send, slices, 8);
+    for (int i = 0; i < 10; i++) {
+        write_all(small_peer, "x", 1);
+        assert_int_equal(scene_until(&receive), 1);
+        assert_int_equal(send.calls, 0);
+        receive.calls = 0;
+        io_receive(scene.engine, &receive.operation);
+    }
+    assert_int_equal(scene_until(&send), 0);
+    pthread_join(reader.thread, NULL);
+    io_cancel(scene.engine, &receive.operation);
+    assert_int_equal(scene_until(&receive), MAPLOG_CLOSED);
+    mapped_file_close(&file);
+}
+
+static void receive_again(struct io_operation *operation, int result)
+{
+    probe_done(operation, result);
+    if (result > 0)
+        io_receive(scene.engine, operation);
+}
+
+static void a_peer_that_floods_lets_others_have_their_turn(void **state)
+{
+    (void)state;
+    int flood_peer, flooded = scene_pair(&flood_peer), small_peer, small = scene_pair(&small_peer);
+    static char flood[4u << 20];
+    uint8_t byte;
+    struct probe flooding = probe_on(flooded), receive = probe_on(small);
+    flooding.operation.done = receive_again;
+    flooding.operation.buffer = &byte; /* so that there is always more */
+    flooding.operation.size = 1;
+    assert_true(send(flood_peer, flood, sizeof flood, MSG_DONTWAIT) > 10000);
+    io_receive(scene.engine, &flooding.operation);
+    io_receive(scene.engine, &receive.operation);
+    scene_look();
+    for (int i = 0; i < 10; i++) {
+        int before = flooding.calls;
+        write_all(small_peer, "x", 1);
+        assert_int_equal(scene_until(&receive), 1);
+        assert_true(flooding.calls - before < 100);
+        receive.calls = 0;
+        io_receive(scene.engine, &receive.operation);
+    }
+    io_cancel(scene.engine, &receive.operation);
+    io_cancel(scene.engine, &flooding.operation);
+    while (flooding.result > 0 || receive.calls == 0)
+        assert_int_equal(io_wait(scene.engine, -1), 0);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_begin, scene_end)
+    const struct CMUnitTest tests[] = {
+        SCENE(nothing_to_send_is_sent),
+        SCENE(slices_of_all_kinds_reach_a_slow_reader_in_order),
+        SCENE(more_slices_than_one_call_takes),
+        SCENE(nothing_is_held_back_behind_the_last_byte),
+        SCENE(a_file_that_is_too_short_is_an_error),
+        SCENE(a_file_that_cannot_be_read_is_an_error),
+        SCENE(memory_that_is_gone_is_an_error),
+        SCENE(a_peer_that_vanishes_ends_a_send_with_an_error),
+        SCENE(a_long_send_lets_others_have_their_turn),
+        SCENE(a_peer_that_floods_lets_others_have_their_turn),
+    };
+    int failed = 0;
+    for (unsigned i = 0; (scene_engine = io_name(i)) != NULL; i++)
+        failed += cmocka_run_group_tests_name(scene_engine, tests, NULL, NULL);
+    return failed;
+}
