@@ -16,7 +16,8 @@
  * A field that a version does not have is left out on encoding, whatever its value, and has its
  * default after decoding. null in a version that knows no null there is written as empty.
  *
- * The tables are read row by row, without plans made ahead: bench/wire.c says what that costs.
+ * The tables are read row by row, without plans made ahead: about 3 ns a field either way, 0.1 us
+ * for a Produce request of one partition, 30 us for a Fetch of 1,000 (bench/wire.c).
  */
 #pragma once
 

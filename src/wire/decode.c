@@ -93,7 +93,7 @@ static int take_string(struct decoder *from, const struct place *place, struct w
 
 static int decode_struct(struct decoder *from, const struct wire_struct *type, char *to);
 
-static int take_value(struct decoder *from, const struct place *place, char *to)
+static inline int take_value(struct decoder *from, const struct place *place, char *to)
 {
     struct bytes *in = from->in;
     switch ((enum wire_kind)place->field->kind) {
@@ -186,8 +186,8 @@ static int take_pointer(struct decoder *from, const struct place *place, char *t
     return value ? decode_struct(from, type, value) : beyond_memory(from, place);
 }
 
-static int decode_field(struct decoder *from, const struct wire_struct *type,
-                        const struct wire_field *field, char *to)
+static inline int decode_field(struct decoder *from, const struct wire_struct *type,
+                               const struct wire_field *field, char *to)
 {
     struct place place = {type, field, from->in->at};
     if (field->form == WIRE_ONE)

@@ -52,7 +52,8 @@ static void put_records(const struct encoder *to, const struct wire_field *field
     wire_output_slice(to->out, &slice);
 }
 
-static int put_value(const struct encoder *to, const struct wire_field *field, const char *from)
+static inline int put_value(const struct encoder *to, const struct wire_field *field,
+                            const char *from)
 {
     struct wire_output *out = to->out;
     switch ((enum wire_kind)field->kind) {
@@ -121,7 +122,8 @@ static const char *pointed_at(const char *field)
     return value;
 }
 
-static int encode_field(const struct encoder *to, const struct wire_field *field, const char *from)
+static inline int encode_field(const struct encoder *to, const struct wire_field *field,
+                               const char *from)
 {
     from += field->offset;
     if (field->form == WIRE_ONE)
@@ -148,6 +150,8 @@ static bool is_default(const struct wire_struct *type, const struct wire_field *
 {
     const char *from = message + field->offset;
     const char *standard = (const char *)type->defaults + field->offset;
+    if (field->form == WIRE_ONE && memcmp(from, standard, wire_element_size(field)) == 0)
+        return true; /* the usual case, fast; what differs may still be the same text elsewhere */
     if (field->form == WIRE_POINTER)
         return !pointed_at(from);
     if (field->form == WIRE_ARRAY)
@@ -165,9 +169,7 @@ static bool is_default(const struct wire_struct *type, const struct wire_field *
         const struct wire_bytes *b = (const struct wire_bytes *)standard;
         return same_data(a->at, a->size, b->at, b->size);
     }
-    if (field->kind == WIRE_RECORDS)
-        return ((const struct wire_records *)from)->size <= 0;
-    return memcmp(from, standard, wire_width(field->kind)) == 0;
+    return false;
 }
 
 static bool all_default(const struct wire_struct *type, const char *from)
@@ -200,11 +202,15 @@ static int encode_tagged(const struct encoder *to, const struct wire_struct *typ
 {
     const struct wire_field *fields = type->fields + type->field_count;
     uint64_t wanted = 0; /* a bit a tag */
-    for (uint32_t tag = 0; tag < type->tagged_count; tag++)
-        if (wire_within(to->version, fields[tag].first, fields[tag].last) &&
-            !is_default(type, &fields[tag], from))
-            wanted |= 1ull << tag;
-    wire_put_uvarint(to->out, (uint32_t)__builtin_popcountll(wanted));
+    uint32_t count = 0;
+    for (uint32_t tag = 0; tag < type->tagged_count; tag++) {
+        if (!wire_within(to->version, fields[tag].first, fields[tag].last) ||
+            is_default(type, &fields[tag], from))
+            continue;
+        wanted |= 1ull << tag;
+        count++;
+    }
+    wire_put_uvarint(to->out, count);
     int result = 0;
     for (uint32_t tag = 0; wanted >> tag && result == 0; tag++)
         if (wanted >> tag & 1)
