@@ -1,6 +1,5 @@
 #include "log/progress.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,7 +124,8 @@ int progress_open(struct directory *directory, int64_t timeout_ns, struct progre
     builder_init(&made->builder, MAPLOG_COMPRESSION_NONE);
     pthread_mutex_init(&made->lock, NULL);
     int result = timeout_ns == 0 && !directory->read_only ? attach(made, true) : 0;
-    if (result) {
+    /* Nothing that keeps others from reading; commits try again. */
+    if (result && result != MAPLOG_DISK_FULL && result != MAPLOG_TIMED_OUT) {
         progress_close(made);
         return result;
     }

@@ -140,17 +140,17 @@ static void entries_are_listed_by_name(void **state)
     beta[1].metadata = "(nine)";
     assert_ok(progress_commit(progress, beta, 3, true));
     assert_ok(commit(progress, "alpha", "z", 0, 3));
-    struct seen seen = {""};
+    struct seen seen = {0};
     assert_ok(progress_list(progress, "beta", note, &seen));
     assert_string_equal(seen.text, "beta/s-0=4 beta/t-9=2(nine) beta/t-10=1 ");
-    seen = (struct seen){""};
+    seen = (struct seen){0};
     assert_ok(progress_list(progress, NULL, note, &seen));
     assert_string_equal(seen.text,
                         "alpha/z-0=3 beta/s-0=4 beta/t-9=2(nine) beta/t-10=1 visitor/t-0=2 ");
     seen = (struct seen){.most = 2};
     assert_int_equal(progress_list(progress, NULL, note, &seen), 42);
     assert_string_equal(seen.text, "alpha/z-0=3 beta/s-0=4 ");
-    seen = (struct seen){""};
+    seen = (struct seen){0};
     assert_ok(progress_list(progress, "nobody", note, &seen));
     assert_string_equal(seen.text, "");
 }
@@ -186,7 +186,7 @@ static void much_is_forgotten_in_many_batches(void **state)
     assert_ok(progress_commit(progress, entries, PARTITIONS, true));
     assert_int_equal(fetch(progress, group, "gone", PARTITIONS - 1), PARTITIONS - 1);
     assert_ok(progress_forget(progress, "gone"));
-    struct seen seen = {""};
+    struct seen seen = {0};
     assert_ok(progress_list(progress, NULL, note, &seen));
     assert_string_equal(seen.text, "");
     assert_int_equal(log_end(partition_of(group)), 2 * PARTITIONS);
@@ -205,7 +205,7 @@ static void a_tombstone_takes_an_entry_away(void **state)
                                        entry_of("g", "none", 0, -1)};
     assert_ok(progress_commit(progress, entries, 3, true));
     assert_int_equal(fetch(other, "g", "t", 0), -1);
-    struct seen seen = {""};
+    struct seen seen = {0};
     assert_ok(progress_list(other, "g", note, &seen));
     assert_string_equal(seen.text, "g/t-1=6 g/t-2=8 ");
     assert_ok(commit(other, "g", "t", 0, 9));
@@ -249,7 +249,7 @@ static void other_versions_are_read_and_unknown_ones_told(void **state)
     assert_int_equal(entry.expires_ms, 6);
     assert_code(MAPLOG_VERSION, progress_fetch(progress, "g", "later", 0, &entry, metadata));
     assert_string_equal(error_text(), "the progress of group g in later-0 has an unknown form");
-    struct seen seen = {""};
+    struct seen seen = {0};
     assert_ok(progress_list(progress, "g", note, &seen));
     assert_string_equal(seen.text, "g/new-0=1 g/old-0=9o ");
 }
@@ -267,7 +267,7 @@ static void a_deleted_progress_topic_is_made_anew(void **state)
     assert_int_equal(fetch(progress, "g", "t", 0), 7);
     assert_ok(directory_delete_topic(log_directory, PROGRESS_TOPIC));
     assert_ok(progress_forget(progress, "t"));
-    struct seen seen = {""};
+    struct seen seen = {0};
     assert_ok(progress_list(progress, NULL, note, &seen));
     assert_string_equal(seen.text, "");
 }
@@ -330,6 +330,20 @@ static void without_a_timeout_the_topic_is_made_at_once(void **state)
     progress_close(server);
 }
 
+static void on_a_full_disk_it_opens_all_the_same(void **state)
+{
+    (void)state;
+    struct progress *server;
+    fault_set(FAULT_WRITE, 1, ENOSPC, 1);
+    assert_ok(progress_open(log_directory, 0, &server));
+    assert_int_equal(fetch(server, "g", "t", 0), -1);
+    assert_code(MAPLOG_DISK_FULL, commit(server, "g", "t", 0, 6));
+    fault_clear();
+    assert_ok(commit(server, "g", "t", 0, 7));
+    assert_int_equal(fetch(server, "g", "t", 0), 7);
+    progress_close(server);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, progress_make, progress_end)
 
 int main(void)
@@ -347,6 +361,7 @@ int main(void)
         TEST(a_deleted_progress_topic_is_made_anew),
         TEST(without_a_timeout_it_does_not_wait_for_a_stopped_writer),
         TEST(without_a_timeout_the_topic_is_made_at_once),
+        TEST(on_a_full_disk_it_opens_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
