@@ -14,10 +14,16 @@ static const struct broker_handler table[] = {
     ROW(0, 0, 13, produce_handle, NULL),
     ROW(1, 4, 17, fetch_handle, fetch_end),
     ROW(2, 1, 10, list_offsets_handle, NULL),
+    ROW(3, 0, 13, metadata_handle, NULL),
+    ROW(18, 0, 4, api_versions_handle, NULL),
     ROW(21, 0, 2, delete_records_handle, NULL),
     ROW(22, 0, 5, init_producer_id_handle, NULL),
     ROW(23, 2, 4, offset_for_leader_epoch_handle, NULL),
+    ROW(29, 1, 3, describe_acls_handle, NULL),
+    ROW(46, 0, 0, list_partition_reassignments_handle, NULL),
+    ROW(60, 0, 2, describe_cluster_handle, NULL),
     ROW(61, 0, 0, describe_producers_handle, NULL),
+    ROW(75, 0, 0, describe_topic_partitions_handle, NULL),
 };
 #define KEYS ((int16_t)(sizeof table / sizeof *table))
 

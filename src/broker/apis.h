@@ -20,11 +20,17 @@ const struct broker_handler *apis_next(int16_t previous);
                                      int64_t now_ms)
 #define APIS_END(api) void api##_end(struct broker *broker, struct broker_request *request)
 
+APIS_HANDLE(api_versions);
 APIS_HANDLE(delete_records);
+APIS_HANDLE(describe_acls);
+APIS_HANDLE(describe_cluster);
 APIS_HANDLE(describe_producers);
+APIS_HANDLE(describe_topic_partitions);
 APIS_HANDLE(fetch);
 APIS_END(fetch);
 APIS_HANDLE(init_producer_id);
 APIS_HANDLE(list_offsets);
+APIS_HANDLE(list_partition_reassignments);
+APIS_HANDLE(metadata);
 APIS_HANDLE(offset_for_leader_epoch);
 APIS_HANDLE(produce);

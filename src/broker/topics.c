@@ -36,6 +36,11 @@ bool topics_is_internal(const char *name)
     return strcmp(name, PROGRESS_TOPIC) == 0 || strcmp(name, TRANSACTION_TOPIC) == 0;
 }
 
+bool topics_is_internal_name(struct wire_string name)
+{
+    return wire_equal(name, PROGRESS_TOPIC) || wire_equal(name, TRANSACTION_TOPIC);
+}
+
 int16_t topics_check_epoch(const struct partition *partition, int32_t epoch)
 {
     if (epoch < 0)

@@ -15,3 +15,5 @@ bool topics_is_internal(const char *name);
 /* Checks the leader epoch that a client believes in, -1: none. NONE, FENCED_LEADER_EPOCH,
  * UNKNOWN_LEADER_EPOCH. */
 int16_t topics_check_epoch(const struct partition *partition, int32_t epoch);
+/* The same of a name as a request gives it. */
+bool topics_is_internal_name(struct wire_string name);

@@ -275,6 +275,11 @@ uint64_t directory_generation(const struct directory *directory)
     return load_acquire(&directory->view.control->header.settings_generation);
 }
 
+int32_t directory_leader_epoch(const struct directory *directory, uint32_t slot)
+{
+    return (int32_t)load_acquire(&directory->view.control->partitions[slot].leader_epoch);
+}
+
 int directory_take_seat(struct directory *directory, uint32_t *seat)
 {
     return control_take_seat(&directory->view, seat);

@@ -67,6 +67,8 @@ uint64_t directory_generation(const struct directory *directory);
 /* The same for a topic of directory->catalog; the caller holds lock or attaches. */
 int directory_open_slot(struct directory *directory, const struct catalog_topic *topic,
                         int32_t number, struct partition **partition);
+/* Leader epoch of the partition in this control slot, which need not be open. */
+int32_t directory_leader_epoch(const struct directory *directory, uint32_t slot);
 /* The partition of a control slot if this process opened it, else NULL. */
 struct partition *directory_opened(struct directory *directory, uint32_t slot);
 

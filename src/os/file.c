@@ -373,6 +373,16 @@ int file_free_bytes(int fd, const char *path, uint64_t *bytes)
     return 0;
 }
 
+int file_total_bytes(int fd, const char *path, uint64_t *bytes)
+{
+    struct statfs status;
+    int result = look_at_system(fd, path, &status);
+    if (result != 0)
+        return result;
+    *bytes = (uint64_t)status.f_blocks * (uint64_t)status.f_frsize;
+    return 0;
+}
+
 /* Through memory, where the kernel cannot copy by itself. */
 static int copy_by_hand(int from, int to, const char *path, uint64_t position, uint64_t length)
 {

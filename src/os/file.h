@@ -65,6 +65,7 @@ int file_identify(int fd, const char *path, struct file_identity *identity);
 int file_identify_at(int directory, const char *path, struct file_identity *identity);
 int file_system(int fd, const char *path, enum file_system_kind *kind);
 int file_free_bytes(int fd, const char *path, uint64_t *bytes);
+int file_total_bytes(int fd, const char *path, uint64_t *bytes); /* of the file system */
 /* copy_file_range, else read and write: length bytes at position, to the same position. */
 int file_copy(int from, int to, const char *path, uint64_t position, uint64_t length);
 
