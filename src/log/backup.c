@@ -10,6 +10,8 @@
 #include "log/checkpoint.h"
 #include "log/meta.h"
 #include "log/names.h"
+#include "log/producer_ids.h"
+#include "log/producer_snapshot.h"
 #include "log/progress.h"
 #include "os/fault.h"
 
@@ -107,6 +109,10 @@ static int copy_partition(struct backup *backup, const char *topic, int32_t numb
     int64_t first = start;
     if (!result)
         result = copy_segments(backup, partition, &end, &first);
+    const struct producer_place from = {backup->directory->fd, partition->name};
+    const struct producer_place to = {backup->to_fd, partition->name};
+    if (!result)
+        result = producer_snapshot_copy(&from, &to, end.offset, backup->durable);
     if (!result && backup->durable)
         result = transfer_sync_directory(backup->to_fd, partition->name);
     if (!result)
@@ -176,6 +182,9 @@ static int copy_all(struct backup *backup)
                                           backup->count, backup->durable);
     if (!result)
         result = catalog_store(&catalog, backup->to_fd, backup->durable);
+    if (!result) /* behind the batches: above every id in them */
+        result = transfer_file(backup->directory->fd, backup->to_fd, PRODUCER_IDS_FILE,
+                               PRODUCER_IDS_FILE, backup->durable);
     fault_point("backup-copied");
     if (!result) /* the last one: only what is whole opens */
         result = transfer_file(backup->directory->fd, backup->to_fd, META_FILE, META_FILE,

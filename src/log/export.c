@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "log/checkpoint.h"
 #include "log/names.h"
+#include "log/producer_snapshot.h"
+#include "log/producer_walk.h"
 #include "log/progress.h"
 
 /* Leader epochs of the copies: the broker's own are never below. */
@@ -150,6 +152,26 @@ static int copy_segments(struct export *export, struct partition *partition,
     return result;
 }
 
+/* A broker that finds no snapshot of a cleanly stopped log takes it that there are no producers. */
+static int write_producers(struct export *export, struct partition *partition, int64_t end)
+{
+    const struct producer_place place = {export->to_fd, partition->name};
+    char note[PRODUCER_WALK_NOTE];
+    struct producers *producers = NULL;
+    uint8_t *bytes = NULL;
+    size_t size;
+    int result = producers_load(partition, note, &producers);
+    if (!result && note[0])
+        transfer_note(export->listener, "%s", note);
+    if (!result)
+        result = producers_encode(producers, end, &bytes, &size);
+    if (!result)
+        result = producer_snapshot_store(&place, end, bytes, size, export->durable);
+    producers_free(producers);
+    free(bytes);
+    return result;
+}
+
 static int export_partition(struct export *export, const char *topic, int32_t number)
 {
     struct partition *partition;
@@ -168,6 +190,8 @@ static int export_partition(struct export *export, const char *topic, int32_t nu
         result = keep_metadata(export, partition);
     if (!result)
         result = copy_segments(export, partition, &end, &first);
+    if (!result)
+        result = write_producers(export, partition, end.offset);
     const struct checkpoint_epoch epoch = {EXPORTED_EPOCH, first};
     snprintf(path, sizeof path, "%s/%s", partition->name, CHECKPOINT_LEADER_EPOCH);
     if (!result)

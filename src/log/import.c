@@ -12,6 +12,8 @@
 #include "log/duty.h"
 #include "log/import_check.h"
 #include "log/names.h"
+#include "log/producer_ids.h"
+#include "log/producer_snapshot.h"
 #include "log/progress.h"
 #include "log/recover.h"
 #include "os/fault.h"
@@ -30,6 +32,7 @@ struct import {
     struct names names; /* partitions that are taken over, sorted */
     struct checkpoint_offset *starts;
     size_t start_count;
+    int64_t producer; /* highest id of one that was seen; -1: none */
     /* The topic at work. */
     char topic[LIMIT_TOPIC_NAME + 1];
     size_t first, last; /* its partitions: names[first, last) */
@@ -147,6 +150,8 @@ static int check_all(struct import *import, uint32_t *refusals)
         if (result)
             break;
         *refusals += checked.refusals;
+        if (checked.producer > import->producer)
+            import->producer = checked.producer;
         if (checked.aborted)
             transfer_note(import->listener,
                           "%s has %" PRIu64 " aborted transactions: readers here see their records",
@@ -242,6 +247,9 @@ static int copy_partition(struct import *import, const char *from)
             result = transfer_file(import->files->fd, to_fd, old, new, durable);
     }
     segment_list_free(&list);
+    const struct producer_place snapshots = {import->files->fd, from}, copies = {to_fd, to};
+    if (!result)
+        result = producer_snapshot_copy(&snapshots, &copies, INT64_MAX, durable);
     snprintf(old, sizeof old, "%s/%s", from, CHECKPOINT_LEADER_EPOCH);
     snprintf(new, sizeof new, "%s/%s", to, CHECKPOINT_LEADER_EPOCH);
     if (!result)
@@ -273,6 +281,9 @@ static int place(void *context, const struct catalog_topic *topic)
             result = directory_open_slot(directory, topic, number, &partition);
         if (!result)
             result = recover_clean(partition, start_of(import, number), &found);
+        const struct producer_place snapshots = {directory->fd, import->names.items[i]};
+        if (!result)
+            result = producer_snapshot_prune(&snapshots, found.end_offset);
         if (!result)
             recover_publish(partition, &found);
     }
@@ -378,6 +389,8 @@ static int import_all(struct import *import, const struct import_options *option
         result =
             error_set(MAPLOG_INVALID, "nothing was imported from %s: %" PRIu32 " things forbid it",
                       options->from, refusals);
+    if (!result && import->producer >= 0)
+        result = producer_ids_raise(import->directory, import->producer);
     if (!result)
         result = import_topics(import);
     if (!result && import->counts->topics)
@@ -390,7 +403,7 @@ int import_directory(struct directory *directory, const struct import_options *o
 {
     struct transfer_counts counted = {0};
     struct import import = {
-        .directory = directory, .listener = &options->listener, .counts = &counted};
+        .directory = directory, .listener = &options->listener, .counts = &counted, .producer = -1};
     int lock_fd = -1;
     import.files = directory_new(options->from);
     if (!import.files)

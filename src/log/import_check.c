@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "log/batch.h"
 #include "log/codec.h"
+#include "log/producer_snapshot.h"
 #include "log/record.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -136,6 +137,8 @@ static int take_batch(struct check *check, const struct batch *batch, uint64_t p
         check->next = batch->last_offset + 1;
     check->checked->records += (uint64_t)batch->records;
     check->checked->bytes += batch->size;
+    if (batch->producer_id > check->checked->producer)
+        check->checked->producer = batch->producer_id;
     if (!(batch->attributes & ATTRIBUTE_TRANSACTIONAL))
         return 0;
     int result = batch->attributes & ATTRIBUTE_CONTROL ? take_marker(check, batch)
@@ -181,10 +184,33 @@ static int check_segment(struct check *check, int64_t base)
     return result;
 }
 
+/* Producers whose batches are gone may still be at work. A snapshot that is damaged tells nothing:
+ * it is not followed either. */
+static int see_producers(struct check *check)
+{
+    const struct producer_place place = {check->files->directory->fd, check->files->name};
+    struct segment_list list;
+    int result = producer_snapshot_list(&place, &list);
+    if (result)
+        return result;
+    for (size_t i = 0; i < list.count; i++) {
+        struct producers_entry *entries;
+        size_t count;
+        if (producer_snapshot_load(&place, list.bases[i], &entries, &count) != 0)
+            continue;
+        for (size_t k = 0; k < count; k++)
+            if (entries[k].producer_id > check->checked->producer)
+                check->checked->producer = entries[k].producer_id;
+        free(entries);
+    }
+    segment_list_free(&list);
+    return 0;
+}
+
 int import_check(struct partition *files, const struct transfer_listener *listener,
                  struct import_checked *checked)
 {
-    struct import_checked made = {0};
+    struct import_checked made = {.producer = -1};
     struct check check = {.files = files, .listener = listener, .checked = &made};
     struct segment_list list;
     int result = files->store->list(files, &list);
@@ -192,6 +218,8 @@ int import_check(struct partition *files, const struct transfer_listener *listen
         return result;
     for (size_t i = 0; !result && i < list.count; i++)
         result = check_segment(&check, list.bases[i]);
+    if (!result)
+        result = see_producers(&check);
     if (result) { /* only to free them */
         static const struct transfer_listener nobody;
         check.listener = &nobody;

@@ -10,6 +10,7 @@ struct import_checked {
     uint64_t records;
     uint64_t bytes;
     uint64_t aborted;  /* transactions; their records will be readable */
+    int64_t producer;  /* highest id of one, in batches and snapshots; -1: none */
     uint32_t refusals; /* told to the listener: old format, open transaction, unclean end, damage */
 };
 

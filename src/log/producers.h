@@ -25,15 +25,17 @@ struct producers_found {
     int64_t timestamp;   /* its largest */
 };
 
-/* Reads the newest but one snapshot of the partition and the headers of the batches behind it: may
- * take long, for a helper thread. Damaged snapshots are passed over, and told in *note (the
- * caller's, 256 bytes; "" when there is nothing to tell). */
+/* Reads the newest snapshot of the partition and the headers of the batches behind it, at least of
+ * the last two segments; without a snapshot of all: may take long, for a helper thread. What is
+ * damaged is passed over, and told in *note (the caller's, 256 bytes; "" when there is nothing to
+ * tell). */
 int producers_load(struct partition *partition, char *note, struct producers **producers);
 void producers_free(struct producers *producers); /* accepts NULL */
 /* A batch of a producer (producer_id >= 0) before it is appended. */
 enum producers_verdict producers_check(struct producers *producers, const struct batch *batch,
                                        struct producers_found *found);
-/* It was appended at base_offset. Its last offset and largest timestamp are kept. */
+/* It was appended at base_offset. Its last offset and largest timestamp are kept: with
+ * LogAppendTime the caller puts that time into batch->max_timestamp before. */
 int producers_add(struct producers *producers, const struct batch *batch, int64_t base_offset);
 /* Forgets ids whose last batch is older than this. */
 void producers_expire(struct producers *producers, int64_t before_ms);
@@ -41,14 +43,18 @@ void producers_expire(struct producers *producers, int64_t before_ms);
 struct producers_entry {
     int64_t producer_id;
     int16_t epoch;
-    int32_t last_sequence;
-    int64_t last_offset;
-    int32_t offset_delta; /* of the last batch */
+    int32_t last_sequence; /* -1: none */
+    int64_t last_offset;   /* -1: no batch, only the epoch is known */
+    int32_t offset_delta;  /* of the last batch */
     int64_t timestamp;
 };
 int producers_list(const struct producers *producers,
-                   int (*visit)(void *context, const struct producers_entry *entry),
-                   void *context);
+                   int (*visit)(void *context, const struct producers_entry *entry), void *context);
 /* Writes the snapshot that belongs to a segment which begins at `offset`: the state of everything
- * below. For the one that appends, when it sees that a segment began; also at a stop. */
+ * below. For the one that appends, when it sees that a segment began; also at a stop, with the end
+ * of the log. Batches at or above the offset may be known already: they are left out. A snapshot
+ * that is lost costs time only: nothing is synced. */
 int producers_store(const struct producers *producers, int64_t offset);
+/* The bytes of that snapshot, for those who keep it elsewhere; *bytes is the caller's to free. */
+int producers_encode(const struct producers *producers, int64_t offset, uint8_t **bytes,
+                     size_t *size);

@@ -1,6 +1,7 @@
 /* The writing half of recover.h. Its order makes every step repeatable after a crash: the epoch
- * first, then segments behind the cut from the newest on, then the cut itself. As long as the bad
- * batch is there, the next recovery cuts at the same place again. */
+ * first, then what tells of producers behind the cut, then segments behind it from the newest on,
+ * then the cut itself. As long as the bad batch is there, the next recovery cuts at the same place
+ * again. */
 #include "log/recover.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "log/checkpoint.h"
 #include "log/directory.h"
+#include "log/producer_snapshot.h"
 #include "os/clock.h"
 #include "os/fault.h"
 
@@ -155,15 +157,22 @@ static int mend_segment(struct partition *partition, int64_t base, struct recove
 int recover_apply(struct partition *partition, const struct recovered *found)
 {
     struct recovered made = *found;
-    if (found->active_base < 0) {
-        recover_publish(partition, &made);
-        return 0;
-    }
+    const struct producer_place place = {partition->directory->fd, partition->name};
     bool kept = !partition->directory->read_only; /* else it is a trial in private memory */
+    if (found->active_base < 0) {
+        int pruned = kept ? producer_snapshot_prune(&place, found->end_offset) : 0;
+        if (!pruned)
+            recover_publish(partition, &made);
+        return pruned;
+    }
     int result = found->epoch_raised && kept ? raise_epoch(partition, found) : 0;
     if (result)
         return result;
     fault_point("recover-epoch");
+    if (kept)
+        result = producer_snapshot_prune(&place, found->end_offset);
+    if (result)
+        return result;
     struct segment_list list;
     result = partition->store->list(partition, &list);
     if (result)

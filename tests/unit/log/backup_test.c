@@ -1,6 +1,7 @@
 /* backup_test.c - a copy made while processes append is whole, and opens. */
 #include "kafka_directory.h"
 #include "log_fixture.h"
+#include "producer_batches.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -8,6 +9,7 @@
 #include "log/backup.h"
 #include "log/inspect.h"
 #include "log/meta.h"
+#include "log/producer_ids.h"
 
 static struct transfer_counts counts;
 static char copy_path[80];
@@ -73,6 +75,37 @@ static void a_copy_has_topics_settings_starts_and_records(void **state)
     assert_int_equal(log_end(partition), 100);
     directory_drop(copy);
     copy_is_sound();
+}
+
+static void producers_go_along(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    struct writer writer;
+    writer_open(partition, &writer);
+    append_sent(&writer, (struct sent){.producer = 7, .records = 2});
+    writer_close(&writer);
+    struct producers *producers = load_producers(partition, "");
+    assert_ok(producers_store(producers, 2));
+    assert_ok(producers_store(producers, 3)); /* above the end */
+    producers_free(producers);
+    assert_ok(producer_ids_raise(log_directory, 70));
+    assert_ok(backup(log_directory));
+    struct directory *copy;
+    int64_t offsets[8], id;
+    struct producer_ids *ids;
+    assert_ok(directory_open(copy_path, NULL, &copy));
+    partition = log_partition(copy, "t");
+    assert_int_equal(snapshots_of(partition, offsets), 1);
+    assert_int_equal(offsets[0], 2);
+    producers = load_producers(partition, "");
+    assert_duplicate(0, producers, .producer = 7, .records = 2);
+    producers_free(producers);
+    assert_ok(producer_ids_open(copy, &ids));
+    assert_ok(producer_ids_take(ids, &id));
+    assert_int_equal(id, 71);
+    producer_ids_close(ids);
+    directory_drop(copy);
 }
 
 static void a_copy_of_a_log_in_use_is_a_prefix(void **state)
@@ -163,6 +196,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(a_copy_has_topics_settings_starts_and_records),
+        TEST(producers_go_along),
         TEST(a_copy_of_a_log_in_use_is_a_prefix),
         TEST(a_copy_from_a_read_only_attachment_is_the_same),
         TEST(what_is_there_is_not_overwritten),

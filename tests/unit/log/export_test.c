@@ -1,6 +1,7 @@
 /* export_test.c - what a Kafka data directory gets, and what is left alone there. */
 #include "kafka_directory.h"
 #include "log_fixture.h"
+#include "producer_batches.h"
 
 #include "log/export.h"
 #include "log/import.h"
@@ -85,6 +86,35 @@ static void a_live_topic_is_exported_up_to_its_end(void **state)
     assert_int_equal(bytes_load64(times.bytes + times.size - 12), FILES_NOW + 149);
     bytes_release(&times);
     writer_close(&writer);
+}
+
+static void producers_are_known_there(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", "segment.bytes=4096", NULL, NULL);
+    struct writer writer;
+    writer_open(partition, &writer);
+    for (int i = 0; i < 9; i++)
+        append_sent(&writer,
+                    (struct sent){.producer = 7, .records = 2, .sequence = 2 * i, .value = 400});
+    writer_close(&writer);
+    kafka_segment("t-0", 0, 0, 0);
+    kafka_file("t-0/00000000000000000003.snapshot", "of what was there");
+    assert_ok(export(NULL));
+    const struct producer_place place = {AT_FDCWD, in_kafka("t-0")};
+    struct segment_list list;
+    struct producers_entry *entries;
+    size_t count;
+    assert_ok(producer_snapshot_list(&place, &list));
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.bases[0], 18);
+    segment_list_free(&list);
+    assert_ok(producer_snapshot_load(&place, 18, &entries, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(entries[0].producer_id, 7);
+    assert_int_equal(entries[0].last_sequence, 17);
+    assert_int_equal(entries[0].last_offset, 17);
+    free(entries);
 }
 
 static void the_ids_that_are_there_are_kept(void **state)
@@ -247,6 +277,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(a_live_topic_is_exported_up_to_its_end),
+        TEST(producers_are_known_there),
         TEST(the_ids_that_are_there_are_kept),
         TEST(a_new_directory_gets_our_id_and_a_word_of_warning),
         TEST(records_that_are_there_are_never_replaced),

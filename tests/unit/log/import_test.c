@@ -1,9 +1,11 @@
 /* import_test.c - what is taken over from a Kafka data directory, what is refused, and why. */
 #include "kafka_directory.h"
 #include "log_fixture.h"
+#include "producer_batches.h"
 
 #include "log/import.h"
 #include "log/inspect.h"
+#include "log/producer_ids.h"
 #include "os/lock.h"
 
 static struct transfer_counts counts;
@@ -145,6 +147,47 @@ static void partitions_that_are_elsewhere_are_empty(void **state)
     assert_int_equal(log_end(log_partition(log_directory, "t")), 0);
     log_fill(log_partition(log_directory, "t"), 3, 10, 0);
     assert_int_equal(log_end(log_partition(log_directory, "t")), 3);
+}
+
+static void kafka_snapshot(const char *partition, int64_t offset, int64_t producer)
+{
+    const struct producers_entry entry = {producer, 2, 6, offset - 1, 1, FILES_NOW};
+    char name[128];
+    uint8_t *snapshot;
+    size_t size;
+    assert_ok(producer_snapshot_encode(&entry, 1, &snapshot, &size));
+    snprintf(name, sizeof name, "%s/%020" PRId64 ".snapshot", partition, offset);
+    files_write(in_kafka(name), snapshot, size);
+    free(snapshot);
+}
+
+static void producers_are_known_again(void **state)
+{
+    (void)state;
+    kafka_segment("orders-0", 0, 0, 10);
+    bytes_batch(&bytes, (struct batch_plan){.base_offset = 10, .records = 3, .producer_id = 300});
+    files_segment(kafka_path, "orders-0", 10, &bytes);
+    for (int64_t offset = 2; offset <= 10; offset += 2)
+        kafka_snapshot("orders-0", offset, 90 + offset);
+    kafka_file("orders-0/00000000000000000013.snapshot", "damaged");
+    kafka_snapshot("orders-0", 14, 5000); /* above the end: of a log that was longer once */
+    assert_ok(import(NULL));
+    struct partition *partition = log_partition(log_directory, "orders");
+    int64_t offsets[8];
+    assert_int_equal(snapshots_of(partition, offsets), 2);
+    assert_int_equal(offsets[0], 10);
+    assert_int_equal(offsets[1], 13);
+    struct producers *producers = load_producers(partition, "passed over");
+    assert_int_equal(list_producers(producers).count, 2);
+    assert_duplicate(10, producers, .producer = 300, .records = 3);
+    assert_duplicate(8, producers, .producer = 100, .epoch = 2, .records = 2, .sequence = 5);
+    producers_free(producers);
+    struct producer_ids *ids;
+    int64_t id;
+    assert_ok(producer_ids_open(log_directory, &ids));
+    assert_ok(producer_ids_take(ids, &id));
+    assert_int_equal(id, 5001);
+    producer_ids_close(ids);
 }
 
 static void only_named_topics_are_imported(void **state)
@@ -364,6 +407,7 @@ int main(void)
         TEST(topics_keep_offsets_epochs_starts_and_ids),
         TEST(gaps_and_empty_segments_of_compaction_stay),
         TEST(partitions_that_are_elsewhere_are_empty),
+        TEST(producers_are_known_again),
         TEST(only_named_topics_are_imported),
         TEST(an_id_that_is_taken_is_not_given_twice),
         TEST(internal_topics_stay_behind_but_for_group_progress),
