@@ -11,6 +11,7 @@
 #include "broker/sessions.h"
 #include "broker/waiters.h"
 #include "broker/writers.h"
+#include "log/keeper.h"
 #include "log/listener.h"
 #include "log/producer_ids.h"
 #include "log/progress.h"
@@ -57,6 +58,8 @@ static int open_parts(struct broker *broker, int64_t now_ms)
         result = producer_ids_open(directory, &broker->producer_ids);
     if (!result)
         result = progress_open(directory, 0, &broker->progress);
+    if (!result)
+        result = keeper_begin(directory);
     if (!result)
         result = listener_open(directory, moved, broker, &broker->listener);
     if (result)

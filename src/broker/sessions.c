@@ -339,12 +339,11 @@ static struct session *find_victim(const struct sessions *sessions, int64_t now_
 
 static int32_t new_id(struct sessions *sessions)
 {
-    int32_t id;
-    do {
-        sessions->host->random(sessions->host->context, (uint8_t *)&id, sizeof id);
-        id &= INT32_MAX;
-    } while (id == 0 || *find_session(sessions, id));
-    return id;
+    uint32_t id = 0;
+    sessions->host->random(sessions->host->context, (uint8_t *)&id, sizeof id);
+    while ((int32_t)id <= 0 || *find_session(sessions, (int32_t)id))
+        id = (id + 1) & INT32_MAX;
+    return (int32_t)id;
 }
 
 struct session *sessions_create(struct sessions *sessions, const struct sessions_ask *ask,

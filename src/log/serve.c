@@ -27,7 +27,7 @@ static void describe_holder(const struct control_view *view, char *text, size_t 
 
 int serve_begin(struct directory *directory, struct serve *serve)
 {
-    const struct control_view *view = &directory->view;
+    struct control_view *view = &directory->view;
     *serve = (struct serve){.kafka_fd = -1};
     if (directory->read_only)
         return error_set(MAPLOG_DENIED, "%s is attached read-only: a server writes",
@@ -51,9 +51,11 @@ int serve_begin(struct directory *directory, struct serve *serve)
         if (result)
             lock_release(view->lock_fd, byte);
     }
-    if (!result)
-        serve->directory = directory_keep(directory);
-    return result;
+    if (result)
+        return result;
+    control_set_role(view, ROLE);
+    serve->directory = directory_keep(directory);
+    return 0;
 }
 
 void serve_end(struct serve *serve)

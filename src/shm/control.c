@@ -156,6 +156,12 @@ static void fill_process(struct control_view *view, const char *role)
     raise_to(&control->header.process_limit, view->process + 1);
 }
 
+void control_set_role(struct control_view *view, const char *role)
+{
+    struct control_process *process = &view->control->processes[view->process];
+    store_text(process->role, sizeof process->role, role);
+}
+
 int control_take_process(struct control_view *view, const char *role)
 {
     bool barrier = view->control->header.writers == WRITER_LEASE;

@@ -51,6 +51,8 @@ struct control_view {
  * when all LIMIT_PROCESSES are alive, MAPLOG_UNSUPPORTED when this process may not use membarrier
  * and the writers here rely on it. */
 int control_take_process(struct control_view *view, const char *role);
+/* Says anew what the process is here. */
+void control_set_role(struct control_view *view, const char *role);
 /* Frees the slot's seats, then the slot. Fine when there is none. */
 void control_leave_process(struct control_view *view);
 /* Proof: true when the byte lock of the slot is free. An error of fcntl counts as alive. */
