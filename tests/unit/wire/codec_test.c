@@ -284,6 +284,25 @@ static void defaults_are_those_of_the_schema(void **state)
     arena_reset(&arena);
 }
 
+/* Else a few bytes could ask for any number of elements. */
+static void expect_bytes_in_elements(const struct wire_struct *type, int16_t version)
+{
+    for (int i = 0; i < type->field_count + type->tagged_count; i++) {
+        const struct wire_field *field = &type->fields[i];
+        if (!field->child || !wire_within(version, field->first, field->last))
+            continue;
+        if (field->form == WIRE_ARRAY)
+            assert_in_range(field->child->smallest[version - type->first_version], 1, 254);
+        expect_bytes_in_elements(field->child, version);
+    }
+}
+
+static void no_element_is_without_bytes(void **state)
+{
+    (void)state;
+    for_every_message(expect_bytes_in_elements);
+}
+
 static void texts(void **state)
 {
     (void)state;
@@ -327,6 +346,7 @@ int main(void)
         cmocka_unit_test(any_values_survive),
         cmocka_unit_test(defaults_survive),
         cmocka_unit_test(defaults_are_those_of_the_schema),
+        cmocka_unit_test(no_element_is_without_bytes),
         cmocka_unit_test(texts),
         cmocka_unit_test(apis_are_found_by_key),
     };
