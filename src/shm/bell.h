@@ -9,6 +9,10 @@
  * at most one needless wake behind. A writer that is killed between publication and wake-up wakes
  * nobody, so sleepers look every 100 ms. tests/model/ checks it. Any thread; readers may have the
  * control mapping read-only.
+ *
+ * A listener sleeps for all partitions at once, on one word of the control file: it sets bit 0 of
+ * the bell words that matter, and who rings one of them also leaves a bit in control.dirty and
+ * wakes it. The same argument holds twice: for the bell word, and for the listener's own word.
  */
 #pragma once
 
@@ -49,3 +53,33 @@ bool bell_moved(const struct control_view *view, const struct bell_watch *watch)
  * (FUTEX_WAIT_MANY_LIMIT), it looks every millisecond. */
 int bell_wait(struct control_view *view, const struct bell_watch *watches, unsigned count,
               int64_t timeout_ns);
+
+/* ---- listening ------------------------------------------------------------------------------- */
+
+struct bell_seen {
+    _Atomic uint64_t rolls, published; /* as in struct bell_watch */
+};
+
+/* One sleeper for all partitions. One of a directory at a time: of two, each takes what the other
+ * should hear, and both hear of it late. In zeroed memory; half a MiB, which the kernel only gives
+ * as far as it is used. */
+struct bell_listener {
+    struct control_view *view;
+    int64_t looked_ns;                              /* last look at all that is marked */
+    _Atomic uint32_t polls;                         /* nobody can wake it here */
+    _Atomic uint32_t stop;                          /* bell_listen_stop() was called */
+    _Atomic uint64_t marked[LIMIT_PARTITIONS / 64]; /* to be heard of */
+    struct bell_seen seen[LIMIT_PARTITIONS];        /* when it was marked */
+};
+
+void bell_listen_begin(struct bell_listener *listener, struct control_view *view);
+/* The partition is to be heard of once, also when it moved a little before. Any thread. */
+void bell_mark(struct bell_listener *listener, uint32_t partition_index);
+/* What moves marked partitions after this call is heard. Any thread. */
+void bell_mark_barrier(struct bell_listener *listener);
+/* Waits until marked partitions move (timeout_ns < 0: 100 ms), and calls moved() for each, whose
+ * mark is gone then. How many; 0: none within the time, or it was stopped. One thread. */
+unsigned bell_listen(struct bell_listener *listener, int64_t timeout_ns,
+                     void (*moved)(void *context, uint32_t partition_index), void *context);
+/* Ends a bell_listen under way, and all to come. Any thread. */
+void bell_listen_stop(struct bell_listener *listener);

@@ -18,7 +18,7 @@
 #include "os/thread.h"
 
 #define CONTROL_MAGIC 0x31474f4c50414d00ull /* "\0MAPLOG1" little-endian */
-#define CONTROL_VERSION 1u
+#define CONTROL_VERSION 2u
 #define CACHE_LINE 64
 #define OWN_LINE _Alignas(CACHE_LINE)
 
@@ -47,6 +47,8 @@ struct control_header {
     OWN_LINE _Atomic uint64_t keeper;     /* process slot of the keeper + 1, 0: none */
     _Atomic uint64_t keeper_seen_ms;      /* its last round, wall clock */
     _Atomic uint64_t partition_limit;     /* partition slots at and above were never allocated */
+    /* One sleeper for all partitions, a server's. Written by who rings while it listens. */
+    OWN_LINE _Atomic uint32_t listening; /* bit 0: it sleeps or is about to; above it: wakes */
 };
 
 #define CONTROL_ROLE_SIZE 16 /* bytes of a role text ("producer"), with the NUL */
@@ -144,6 +146,8 @@ struct control {
     struct control_header header;
     _Alignas(4096) struct control_process processes[LIMIT_PROCESSES];
     _Alignas(4096) struct control_seat seats[LIMIT_SEATS];
+    /* Bit i % 64 of word i / 64: partition slot i rang, and the listener did not take it yet. */
+    _Alignas(4096) _Atomic uint64_t dirty[LIMIT_PARTITIONS / 64];
     _Alignas(4096) struct control_partition partitions[LIMIT_PARTITIONS];
 };
 
@@ -156,4 +160,9 @@ _Static_assert(sizeof(struct control_partition) == 512, "partition slot");
 _Static_assert(sizeof(struct control_process) == 2 * CACHE_LINE, "process slot");
 _Static_assert(sizeof(struct control_seat) == CACHE_LINE, "a seat is a line");
 _Static_assert(LIMIT_SEATS < 0xffff && LIMIT_PROCESSES < 0xffff, "fit beside a generation");
+_Static_assert(sizeof(struct control_header) <= 4096, "the header is a page");
+_Static_assert(offsetof(struct control_header, listening) % CACHE_LINE == 0, "has its line");
+_Static_assert(LIMIT_PARTITIONS % 64 == 0, "whole words of bits");
+_Static_assert(offsetof(struct control, dirty) == 331776, "behind the seats");
+_Static_assert(CONTROL_PARTITION_AT(0) == 335872, "partition slots");
 _Static_assert(sizeof(struct bell_word) == 4, "a bell word is a futex word");

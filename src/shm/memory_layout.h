@@ -16,7 +16,7 @@
 #include "shm/layout.h"
 
 #define MEMORY_MAGIC 0x31304d454d4c4d00ull /* "\0MLMEM01" little-endian */
-#define MEMORY_VERSION 1u
+#define MEMORY_VERSION 2u
 #define MEMORY_PAGE 4096
 #define MEMORY_NO_BASE UINT64_MAX
 

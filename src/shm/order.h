@@ -14,6 +14,7 @@
 #define swap_full(word, value) atomic_exchange_explicit((word), (value), memory_order_seq_cst)
 #define add_full(word, value) atomic_fetch_add_explicit((word), (value), memory_order_seq_cst)
 #define or_full(word, value) atomic_fetch_or_explicit((word), (value), memory_order_seq_cst)
+#define and_full(word, value) atomic_fetch_and_explicit((word), (value), memory_order_seq_cst)
 /* Compare and swap; *expected receives what was there. True when swapped. */
 #define compare_swap_full(word, expected, value)                                                   \
     atomic_compare_exchange_strong_explicit((word), (expected), (value), memory_order_seq_cst,     \

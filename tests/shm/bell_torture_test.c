@@ -1,6 +1,7 @@
 /*
  * bell_torture_test.c - readers as real processes that sleep between publications and are killed at
- * random points: the others miss no wake-up. With MAPLOG_LONG=1 for minutes.
+ * random points: the others miss no wake-up. The last of them is a listener, which sleeps for all
+ * partitions at once. With MAPLOG_LONG=1 for minutes.
  *
  * The writer makes a move only when every reader saw the one before, so a lost wake-up is not
  * healed by the next ring: the reader sleeps until the writer's patience ends. There is no control
@@ -24,7 +25,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-#define READERS 3
+#define READERS 3 /* the last one listens */
 #define SECOND 1000000000ll
 
 struct bell_arena {
@@ -80,11 +81,37 @@ static _Noreturn void bell_read(struct bell_torture *torture, unsigned number)
     }
 }
 
+static void bell_heard(void *context, uint32_t partition)
+{
+    *(bool *)context |= partition == 0;
+}
+
+/* The same as a listener: mark, barrier, look, and only then wait. */
+static _Noreturn void bell_read_by_ear(struct bell_torture *torture, unsigned number)
+{
+    struct control_view view;
+    struct bell_listener *listener = calloc(1, sizeof *listener);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    control_area_attach(&torture->area, "listener", &view);
+    bell_listen_begin(listener, &view);
+    for (;;) {
+        bool heard = false;
+        bell_mark(listener, 0);
+        bell_mark_barrier(listener);
+        struct bell_watch watch = bell_look(&view);
+        store_release(&torture->arena->seen[number], moves_of(&watch));
+        while (!heard)
+            bell_listen(listener, -1, bell_heard, &heard);
+    }
+}
+
 static void bell_start_reader(struct bell_torture *torture, unsigned number)
 {
     store_relaxed(&torture->arena->seen[number], 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
+    if (pid == 0 && number == READERS - 1)
+        bell_read_by_ear(torture, number);
     if (pid == 0)
         bell_read(torture, number);
     torture->pids[number] = pid;
