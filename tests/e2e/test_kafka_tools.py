@@ -402,3 +402,61 @@ def test_a_broker_serves_what_was_exported(oracle, jars, directory):
     back.run("import", kafka, "mixed")
     assert back.records("mixed") == more
     back.run("inspect", back.data)
+
+
+# ---- producers -----------------------------------------------------------------------------------
+
+def producers_in(jars, snapshot):
+    """Idempotent producers of a .snapshot: {id: (epoch, last sequence, last offset, offset delta, timestamp)}."""
+    done = subprocess.run([*JVM, "-cp", jars, "kafka.tools.DumpLogSegments", "--files", str(snapshot)],
+                          capture_output=True, text=True, timeout=120)
+    errors = [line for line in done.stderr.splitlines() if "SLF4J" not in line]
+    assert (done.returncode, errors) == (0, [])
+    found = {}
+    for line in done.stdout.splitlines():
+        if "producerId:" in line:
+            fields = dict(re.findall(r"(\w+): (-?\d+)", line))
+            found[int(fields["producerId"])] = tuple(int(fields[name]) for name in (
+                "producerEpoch", "lastSequence", "lastOffset", "offsetDelta", "timestamp"))
+    return found
+
+
+def newest_snapshot(partition):
+    return sorted(partition.glob("*.snapshot"))[-1]
+
+
+def test_the_state_of_producers_goes_both_ways(oracle, jars, directory):
+    kafka = directory / "kafka-producers"
+    oracle.start(kafka)
+    oracle.ask("create", "exactly", 1)
+    for codec in ("none", "zstd"):
+        oracle.ask("produce", "exactly", 0, codec, 300, 0)
+    oracle.ask("stop")
+    theirs = producers_in(jars, newest_snapshot(kafka / "exactly-0"))
+    assert len(theirs) == 2
+
+    log = Log(directory / "producers")
+    log.directory.mkdir()
+    log.run("import", kafka, "exactly")
+    assert int((log.data / "maplog.producers").read_text().split("=")[1]) > max(theirs)
+    log.produce("exactly", b"ours\n" * 10)
+
+    again = directory / "kafka-producers-again"
+    oracle.start(again)
+    oracle.ask("create", "exactly", 1)
+    oracle.ask("create", "other", 1)
+    oracle.ask("produce", "other", 0, "none", 1, 0)  # from now on it gives out other ids than the first broker
+    oracle.ask("stop")
+    log.run("export", "exactly", "--to", again)
+    snapshot = newest_snapshot(again / "exactly-0")
+    assert snapshot.name == f"{610:020}.snapshot"
+    assert producers_in(jars, snapshot) == theirs
+
+    # The broker takes them up: they are in what it writes next.
+    oracle.start(again)
+    oracle.ask("produce", "exactly", 0, "none", 20, 0)
+    oracle.ask("stop")
+    snapshot = newest_snapshot(again / "exactly-0")
+    assert snapshot.name == f"{630:020}.snapshot"
+    after = producers_in(jars, snapshot)
+    assert {producer: after.get(producer) for producer in theirs} == theirs
