@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -67,9 +68,11 @@ static const struct ready_hooks hooks = {look, park};
 static int enroll(const struct epoll *epoll, int fd)
 {
     struct epoll_event event = {.events = INTEREST, .data.fd = fd};
-    if (epoll_ctl(epoll->fd, EPOLL_CTL_ADD, fd, &event) != 0)
-        return error_errno(errno, "cannot wait for descriptor %d", fd);
-    return 0;
+    if (epoll_ctl(epoll->fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    if (errno == ENOSPC)
+        return error_set(MAPLOG_LIMIT, "no more sockets: fs.epoll.max_user_watches is reached");
+    return error_set(MAPLOG_IO, "cannot wait for descriptor %d: %s", fd, strerror(errno));
 }
 
 static int epoll_add(struct io_engine *engine, int fd)

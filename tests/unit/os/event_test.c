@@ -4,6 +4,7 @@
 #include "scratch.h"
 
 #include <poll.h>
+#include <stdbool.h>
 
 static int is_readable(int fd, int timeout_ms)
 {
@@ -48,11 +49,30 @@ static void a_child_may_set_it(void **state)
     file_close(fd);
 }
 
+static void a_flag_is_raised_and_lowered(void **state)
+{
+    (void)state;
+    struct event_flag flag = {-1, false};
+    assert_int_equal(event_open(&flag.fd), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_false(is_readable(flag.fd, 0));
+        event_raise(&flag);
+        event_raise(&flag);
+        uint64_t count = 0;
+        assert_int_equal(read(flag.fd, &count, sizeof count), sizeof count);
+        assert_int_equal(count, 1); /* the second one cost no call */
+        event_lower(&flag);
+        event_lower(&flag);
+    }
+    file_close(flag.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_readable_from_set_to_clear),
         cmocka_unit_test(a_child_may_set_it),
+        cmocka_unit_test(a_flag_is_raised_and_lowered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
