@@ -9,6 +9,7 @@
 #define EXIT_ERROR 1 /* it failed; the reason is on standard error */
 #define EXIT_USAGE 2 /* it was called wrongly */
 
+int command_serve(int argc, char **argv);
 int command_topic(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_consume(int argc, char **argv);

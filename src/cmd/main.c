@@ -10,6 +10,7 @@
 #include "os/process.h"
 
 static const struct command commands[] = {
+    {"serve", command_serve, "make the directory a Kafka broker"},
     {"topic", command_topic, "create, list, describe, alter, delete topics"},
     {"produce", command_produce, "append lines or files to a topic"},
     {"consume", command_consume, "print the records of a topic"},

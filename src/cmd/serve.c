@@ -1,0 +1,108 @@
+/* serve.c - maplog serve: the directory as a Kafka broker. */
+#include "server/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cmd/commands.h"
+#include "cmd/options.h"
+#include "cmd/report.h"
+#include "server/note.h"
+
+static const char help[] =
+    "usage: maplog serve [--data DIR] [--listen ADDRESS]... [--config FILE] [--set NAME=VALUE]...\n"
+    "\n"
+    "Makes the directory a Kafka broker: any Kafka client reaches its topics, offsets and groups,\n"
+    "while local processes go on using them. Ends well at SIGTERM and SIGINT; SIGHUP reads FILE\n"
+    "again. What it has to say goes to standard error.\n\n"
+    "  --data DIR        the log's directory; it is made when it is missing (data)\n"
+    "  --listen ADDRESS  HOST:PORT, [V6]:PORT, or unix:///PATH (localhost:9092); may be repeated\n"
+    "  --config FILE     settings under Kafka's names, as in server.properties\n"
+    "  --set NAME=VALUE  one such setting; goes before the file's\n"
+    "  --io ENGINE       how to wait for sockets: epoll, poll (epoll)\n"
+    "  --verbose         also say what happens often: connections\n";
+
+struct asked {
+    const char *data, *config, *engine;
+    struct words listen, set;
+    bool verbose;
+};
+
+/* "a,b" of several --listen. */
+static int set_listeners(struct config *config, const struct words *listen)
+{
+    size_t size = sizeof "listeners=";
+    for (size_t i = 0; i < listen->count; i++)
+        size += strlen(listen->items[i]) + 1;
+    char *text = malloc(size);
+    if (!text)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for settings");
+    size_t length = (size_t)snprintf(text, size, "listeners=");
+    for (size_t i = 0; i < listen->count; i++)
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%s", i ? "," : "", listen->items[i]);
+    int result = config_apply(config, text);
+    free(text);
+    return result;
+}
+
+/* At the start, and again at SIGHUP. */
+static int configure(void *context, struct config *config)
+{
+    const struct asked *asked = context;
+    int result = asked->config ? config_load(config, asked->config) : 0;
+    for (size_t i = 0; !result && i < asked->set.count; i++)
+        result = config_apply(config, asked->set.items[i]);
+    if (!result && asked->listen.count)
+        result = set_listeners(config, &asked->listen);
+    if (!result && asked->data) {
+        free(config->data);
+        config->data = strdup(asked->data);
+        if (!config->data)
+            result = error_set(MAPLOG_NO_MEMORY, "no memory for settings");
+    }
+    return result;
+}
+
+static int run(struct asked *asked)
+{
+    struct config config;
+    struct server_options options = {
+        .config = &config, .configure = configure, .context = asked, .engine = asked->engine};
+    if (asked->verbose)
+        note_debug();
+    config_default(&config);
+    int result = configure(asked, &config);
+    if (!result)
+        result = server_run(&options);
+    int status = result ? report_error(result, config.data ? config.data : DEFAULT_DATA) : 0;
+    config_free(&config);
+    return status;
+}
+
+int command_serve(int argc, char **argv)
+{
+    struct asked asked = {0};
+    struct words arguments = {0};
+    const struct option options[] = {
+        {"data", OPTION_TEXT, &asked.data, 0, 0},
+        {"listen", OPTION_WORDS, &asked.listen, 0, 0},
+        {"config", OPTION_TEXT, &asked.config, 0, 0},
+        {"set", OPTION_WORDS, &asked.set, 0, 0},
+        {"io", OPTION_TEXT, &asked.engine, 0, 0},
+        {"verbose", OPTION_FLAG, &asked.verbose, 0, 0},
+        {0},
+    };
+    const struct usage usage = {"serve", help, options};
+    int status = options_parse(&usage, argc, argv, &arguments);
+    if (status == OPTIONS_GO)
+        status = usage_arguments(&usage, &arguments, 0, "no argument");
+    if (status == OPTIONS_GO)
+        status = run(&asked);
+    words_free(&asked.listen);
+    words_free(&asked.set);
+    words_free(&arguments);
+    return status;
+}
