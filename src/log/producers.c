@@ -344,12 +344,15 @@ static int fill(struct producers *producers, const struct segment_list *list, ch
     int result = load_newest(producers->partition, first, end.offset, note, &loaded);
     if (result)
         return result;
-    if (loaded.offset < from)
+    bool far = loaded.offset < from && first < from;
+    if (far)
         from = loaded.offset < 0 ? first : loaded.offset;
     result = producer_walk(producers->partition, from, take, producers, note);
     if (result == 0)
         result = merge(producers, &loaded);
     free(loaded.entries);
+    if (result == 0 && far && !producers->partition->directory->read_only)
+        producers_store(producers, end.offset); /* so that the next one need not go as far */
     return result;
 }
 

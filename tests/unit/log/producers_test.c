@@ -219,6 +219,14 @@ static void state_comes_from_the_log_alone(void **state)
             assert_duplicate(offsets[i][p], producers, .producer = p, .records = 2,
                              .sequence = 2 * i);
     assert_verdict(PRODUCERS_APPEND, producers, .producer = 0, .records = 1, .sequence = 40);
+    /* The next one need not look at all of it. */
+    int64_t snapshots[8];
+    assert_int_equal(snapshots_of(partition, snapshots), 1);
+    assert_int_equal(snapshots[0], log_end(partition));
+    reload("");
+    assert_int_equal(list_producers(producers).count, 3);
+    for (int p = 0; p < 3; p++)
+        assert_duplicate(offsets[19][p], producers, .producer = p, .records = 2, .sequence = 38);
 }
 
 static void snapshots_are_kept_and_read(void **state)
@@ -305,6 +313,7 @@ static void damaged_snapshots_are_passed_over(void **state)
         for (int p = 0; p < 3; p++)
             assert_duplicate(offsets[19][p], producers, .producer = p, .records = 2,
                              .sequence = 38);
+        assert_ok(producer_snapshot_prune(&place, snapshots[2])); /* the good one of this time */
     }
 }
 
