@@ -1,12 +1,16 @@
 /*
  * engine.h - waiting for sockets: operations that complete. One engine a worker thread; everything
- * but io_wake is called by that thread only.
+ * but io_wake is called by that thread only. README.md tells how engines do it.
  *
  * The interface is shaped as completion, since readiness can imitate completion and not the
  * reverse. An operation belongs to its caller, who fills it, submits it, and leaves it alone until
  * done() is called: exactly once, from io_wait, also after io_cancel, never from within the call
- * that submits. Within done() new operations may be submitted, this one too. At most one operation
- * a direction is under way on a descriptor; descriptors are closed by their owner when none is.
+ * that submits. Within done() new operations may be submitted, this one too, and its memory may go.
+ * At most one operation a direction is under way on a descriptor (accept and receive are one), a
+ * second one fails; descriptors are closed by their owner when none is. An operation begins as
+ * zeroes. No socket is served more than LIMIT_TURN_BYTES before all others that are ready.
+ *
+ * Errors come with a text (base/error.h) that is valid within done(); it does not name the peer.
  */
 #pragma once
 
@@ -31,7 +35,7 @@ struct io_operation {
     int fd; /* non-blocking socket */
     void (*done)(struct io_operation *operation, int result);
     uint8_t *buffer; /* receive: where to; NULL: a buffer of the engine, valid within done() */
-    size_t size;     /* receive: how many bytes at most; 0 with the engine's buffer */
+    size_t size; /* receive: how many bytes at most, 1 or more; unused with the engine's buffer */
     struct io_slice *slices; /* send: changed while it goes on */
     uint32_t count;          /* send: slices */
 
@@ -60,7 +64,7 @@ const char *io_name(unsigned index);     /* of engine 0, 1, ...; NULL behind the
 void io_close(struct io_engine *engine); /* no operation may be under way; accepts NULL */
 
 /* Takes a descriptor into the engine before its first operation, and out of it after its last.
- * MAPLOG_LIMIT, MAPLOG_IO. */
+ * MAPLOG_LIMIT, MAPLOG_NO_MEMORY, MAPLOG_INVALID (it is there already), MAPLOG_IO. */
 int io_add(struct io_engine *engine, int fd);
 void io_remove(struct io_engine *engine, int fd);
 
@@ -76,8 +80,10 @@ void io_send(struct io_engine *engine, struct io_operation *operation);
 /* done(MAPLOG_CLOSED) follows, unless it completed already. */
 void io_cancel(struct io_engine *engine, struct io_operation *operation);
 
-/* Runs completions: those that are there, or waits for some for at most timeout_ns (< 0: no limit).
- * 0 also when woken; an error is the engine's end. */
+/* Runs completions: those that are there, or waits for some for at most timeout_ns (< 0: no limit;
+ * rounded up to milliseconds where the system counts in these). 0 also without any, as when woken
+ * or interrupted by a signal; an error is the engine's end. */
 int io_wait(struct io_engine *engine, int64_t timeout_ns);
-/* Ends a wait, now or the next one. Any thread, and signal handlers. */
+/* Ends a wait, now or the next one; cheap when it was called already. What was written before is
+ * seen behind that wait. Any thread, and signal handlers. */
 void io_wake(struct io_engine *engine);
