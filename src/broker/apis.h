@@ -20,14 +20,21 @@ const struct broker_handler *apis_next(int16_t previous);
                                      int64_t now_ms)
 #define APIS_END(api) void api##_end(struct broker *broker, struct broker_request *request)
 
+APIS_HANDLE(alter_configs);
 APIS_HANDLE(api_versions);
+APIS_HANDLE(create_partitions);
+APIS_HANDLE(create_topics);
 APIS_HANDLE(delete_records);
+APIS_HANDLE(delete_topics);
 APIS_HANDLE(describe_acls);
 APIS_HANDLE(describe_cluster);
+APIS_HANDLE(describe_configs);
+APIS_HANDLE(describe_log_dirs);
 APIS_HANDLE(describe_producers);
 APIS_HANDLE(describe_topic_partitions);
 APIS_HANDLE(fetch);
 APIS_END(fetch);
+APIS_HANDLE(incremental_alter_configs);
 APIS_HANDLE(init_producer_id);
 APIS_HANDLE(list_offsets);
 APIS_HANDLE(list_partition_reassignments);

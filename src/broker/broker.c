@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "broker/apis.h"
+#include "broker/configs.h"
 #include "broker/parts.h"
 #include "broker/sessions.h"
 #include "broker/waiters.h"
@@ -79,10 +80,13 @@ int broker_open(struct directory *directory, const struct broker_settings *setti
         return error_set(MAPLOG_NO_MEMORY, "no memory for a broker");
     made->directory = directory_keep(directory);
     made->host = host;
+    pthread_mutex_init(&made->configs_lock, NULL);
     pthread_mutex_init(&made->settings_lock, NULL);
     int result = broker_settings_copy(settings, &made->settings);
     if (!result)
         result = open_parts(made, now_ms);
+    if (!result)
+        result = configs_state(made, settings);
     if (result) {
         broker_close(made);
         return result;
@@ -103,24 +107,20 @@ void broker_close(struct broker *broker)
     segment_cache_close(broker->segments);
     waiters_close(broker->waiters);
     serve_end(&broker->serve);
+    broker_settings_free(&broker->stated);
     broker_settings_free(&broker->settings);
     pthread_mutex_destroy(&broker->settings_lock);
+    pthread_mutex_destroy(&broker->configs_lock);
     directory_drop(broker->directory);
     free(broker);
 }
 
 void broker_configure(struct broker *broker, const struct broker_settings *settings)
 {
-    struct broker_settings copy;
-    if (broker_settings_copy(settings, &copy)) {
+    if (configs_state(broker, settings)) {
         broker_note(broker, 'E', "settings stay as they are: %s", error_text());
         return;
     }
-    pthread_mutex_lock(&broker->settings_lock);
-    struct broker_settings old = broker->settings;
-    broker->settings = copy;
-    pthread_mutex_unlock(&broker->settings_lock);
-    broker_settings_free(&old);
     sessions_limit(broker->sessions, settings->fetch_sessions);
 }
 

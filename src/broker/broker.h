@@ -29,7 +29,8 @@ int broker_open(struct directory *directory, const struct broker_settings *setti
                 const struct broker_host *host, int64_t now_ms, struct broker **broker);
 /* No request is under way any more. Accepts NULL. */
 void broker_close(struct broker *broker);
-/* Takes over changed settings: those that may change while running. */
+/* Takes over what the configuration file says by now: what may change while running. May wait for
+ * another process that changes topics. */
 void broker_configure(struct broker *broker, const struct broker_settings *settings);
 
 enum broker_outcome broker_begin(struct broker *broker, struct broker_request *request,

@@ -29,8 +29,10 @@ struct broker {
     struct serve serve;
     int64_t tidied_ms; /* of broker_tick()'s one thread */
 
-    pthread_mutex_t settings_lock; /* broker_configure() against copies */
-    struct broker_settings settings;
+    pthread_mutex_t configs_lock;    /* one change of settings at a time (configs.h) */
+    pthread_mutex_t settings_lock;   /* guards what follows, for the moment of reading it */
+    struct broker_settings stated;   /* as the configuration file says */
+    struct broker_settings settings; /* in force: with what clients changed */
 
     struct groups *groups;
     struct sessions *sessions;
