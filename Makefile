@@ -140,7 +140,7 @@ $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(OUT)/*/*/*/*.d)
 
 # ---- what one does with it -------------------------------------------------------------------------
-run: ## install what is missing, build, and show a text file going through a log in ./data
+run: ## install what is missing, build, show a text file going through ./data, and serve it
 	@tools/install-dependencies build
 	@$(MAKE) --no-print-directory all
 	@tools/tour $(OUT)/maplog
