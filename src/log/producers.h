@@ -27,9 +27,8 @@ struct producers_found {
 
 /* Reads the newest snapshot of the partition and the headers of the batches behind it, at least of
  * the last two segments; without a snapshot of all, and then writes one: may take long, for a
- * helper thread. What is
- * damaged is passed over, and told in *note (the caller's, 256 bytes; "" when there is nothing to
- * tell). */
+ * helper thread. What is damaged is passed over, and told in *note (the caller's, 256 bytes; ""
+ * when there is nothing to tell). */
 int producers_load(struct partition *partition, char *note, struct producers **producers);
 void producers_free(struct producers *producers); /* accepts NULL */
 /* A batch of a producer (producer_id >= 0) before it is appended. */

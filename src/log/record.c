@@ -87,17 +87,18 @@ int record_header_next(struct bytes *in, const char **name, size_t *name_size, c
 int record_check_headers(const struct record *record)
 {
     struct bytes in = bytes_over(record->headers, record->headers_size);
-    const char *name;
-    const void *value;
-    size_t name_size, value_size;
-    int32_t count = 0;
-    int result;
-    while ((result = record_header_next(&in, &name, &name_size, &value, &value_size)) == 1)
-        count++;
-    if (result == 0 && count != record->header_count)
-        return error_set(MAPLOG_CORRUPT, "record says %" PRId32 " headers and holds %" PRId32,
-                         record->header_count, count);
-    return result;
+    for (int32_t i = 0; i < record->header_count; i++) {
+        int32_t name_size = bytes_take_varint(&in);
+        if (name_size < 0 || !bytes_take(&in, (size_t)name_size))
+            return error_set(MAPLOG_CORRUPT, "a header's name reaches past the record's end");
+        int32_t value_size = bytes_take_varint(&in);
+        if (value_size < -1 || !bytes_take(&in, value_size < 0 ? 0 : (size_t)value_size))
+            return error_set(MAPLOG_CORRUPT, "a header's value reaches past the record's end");
+    }
+    if (bytes_left(&in) > 0)
+        return error_set(MAPLOG_CORRUPT, "bytes behind the last of %" PRId32 " headers",
+                         record->header_count);
+    return 0;
 }
 
 static size_t sized(const void *bytes, size_t size)
