@@ -126,18 +126,15 @@ static void a_stream_is_echoed_in_order_from_within_done(void **state)
 static void a_unix_socket_does_as_well(void **state)
 {
     (void)state;
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
-    scene.peers[scene.peer_count++] = pair[1];
+    int peer, fd = scene_unix_pair(&peer);
     struct echo echo;
     char in[3];
-    echo_begin(&echo, scene_add(pair[0]));
+    echo_begin(&echo, fd);
     for (int i = 0; i < 100; i++) {
-        write_all(pair[1], "abc", 3);
+        write_all(peer, "abc", 3);
         while (echo.total < 3 * ((size_t)i + 1))
             assert_int_equal(io_wait(scene.engine, -1), 0);
-        read_all(pair[1], in, 3);
+        read_all(peer, in, 3);
         assert_memory_equal(in, "abc", 3);
     }
     io_cancel(scene.engine, &echo.receive);

@@ -145,6 +145,17 @@ static inline int scene_pair(int *peer)
     return scene_add(fd);
 }
 
+/* The same of Unix sockets, where what was written is there at once, however busy the machine is.
+ */
+static inline int scene_unix_pair(int *peer)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
+    *peer = scene.peers[scene.peer_count++] = pair[1];
+    return scene_add(pair[0]);
+}
+
 static inline void write_all(int fd, const void *from, size_t length)
 {
     const char *at = from;
