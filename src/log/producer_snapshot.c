@@ -120,12 +120,14 @@ static void path_of(const struct producer_place *place, int64_t offset,
              SEGMENT_NAME_BYTES, offset);
 }
 
-static int collect(void *context, const char *name, bool is_directory)
+struct listing {
+    const struct producer_place *place;
+    struct segment_list list;
+    bool tidy; /* what a dead process left half-written goes */
+};
+
+static int add_offset(struct segment_list *list, int64_t offset)
 {
-    struct segment_list *list = context;
-    int64_t offset;
-    if (is_directory || !names_segment(name, PRODUCER_SNAPSHOT_SUFFIX, &offset))
-        return 0;
     int64_t *offsets = realloc(list->bases, (list->count + 1) * sizeof *offsets);
     if (!offsets)
         return error_set(MAPLOG_NO_MEMORY, "cannot list snapshots");
@@ -137,17 +139,37 @@ static int collect(void *context, const char *name, bool is_directory)
     return 0;
 }
 
-int producer_snapshot_list(const struct producer_place *place, struct segment_list *list)
+static int see_file(void *context, const char *name, bool is_directory)
 {
-    struct segment_list found = {0};
-    int result = file_list(place->directory_fd, place->partition, collect, &found);
+    struct listing *listing = context;
+    int64_t offset;
+    if (is_directory)
+        return 0;
+    if (names_segment(name, PRODUCER_SNAPSHOT_SUFFIX, &offset))
+        return add_offset(&listing->list, offset);
+    if (!listing->tidy || !names_segment(name, UNFINISHED_SUFFIX, &offset))
+        return 0;
+    char path[LIMIT_PATH];
+    snprintf(path, sizeof path, "%s/%s", listing->place->partition, name);
+    return file_remove(listing->place->directory_fd, path);
+}
+
+static int list_files(const struct producer_place *place, bool tidy, struct segment_list *list)
+{
+    struct listing listing = {.place = place, .tidy = tidy};
+    int result = file_list(place->directory_fd, place->partition, see_file, &listing);
     if (result == MAPLOG_NOT_FOUND)
         result = 0; /* nothing was appended yet */
     if (result)
-        segment_list_free(&found);
+        segment_list_free(&listing.list);
     else
-        *list = found;
+        *list = listing.list;
     return result;
+}
+
+int producer_snapshot_list(const struct producer_place *place, struct segment_list *list)
+{
+    return list_files(place, false, list);
 }
 
 int producer_snapshot_load(const struct producer_place *place, int64_t offset,
@@ -172,17 +194,6 @@ int producer_snapshot_store(const struct producer_place *place, int64_t offset,
     return file_replace(place->directory_fd, path, bytes, size, durable);
 }
 
-static int remove_unfinished(void *context, const char *name, bool is_directory)
-{
-    const struct producer_place *place = context;
-    char path[LIMIT_PATH];
-    int64_t offset;
-    if (is_directory || !names_segment(name, UNFINISHED_SUFFIX, &offset))
-        return 0;
-    snprintf(path, sizeof path, "%s/%s", place->partition, name);
-    return file_remove(place->directory_fd, path);
-}
-
 /* Those that stay are bases[*first, *last) of the list. */
 static void choose(const struct segment_list *list, int64_t end, size_t *first, size_t *last)
 {
@@ -193,7 +204,7 @@ static void choose(const struct segment_list *list, int64_t end, size_t *first, 
 int producer_snapshot_prune(const struct producer_place *place, int64_t end)
 {
     struct segment_list list;
-    int result = producer_snapshot_list(place, &list);
+    int result = list_files(place, true, &list);
     if (result)
         return result;
     size_t first, last;
@@ -205,9 +216,7 @@ int producer_snapshot_prune(const struct producer_place *place, int64_t end)
             result = file_remove(place->directory_fd, path);
     }
     segment_list_free(&list);
-    if (!result)
-        result = file_list(place->directory_fd, place->partition, remove_unfinished, (void *)place);
-    return result == MAPLOG_NOT_FOUND ? 0 : result;
+    return result;
 }
 
 int producer_snapshot_copy(const struct producer_place *from, const struct producer_place *to,
