@@ -61,7 +61,7 @@ LIB_SOURCES := $(filter-out $(CMD_SOURCES),$(wildcard src/*/*.c src/broker/api/*
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
 LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
-TEST_SOURCES := $(wildcard tests/*/*_test.c tests/*/*/*_test.c)
+TEST_SOURCES := $(wildcard tests/*/*_test.c tests/*/*/*_test.c tests/*/*/*/*_test.c)
 TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/unit/broker/% tests/shm/% \
     tests/engine/%,$(TEST_SOURCES))
 TESTS := $(call programs,$(if $(filter tsan,$(BUILD)),$(TSAN_SOURCES),$(TEST_SOURCES)))
@@ -137,7 +137,7 @@ $(OUT)/bench/load: | $(OUT)/maplog
 $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS)
 
--include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(OUT)/*/*/*/*.d)
+-include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(OUT)/*/*/*/*.d $(OUT)/*/*/*/*/*.d)
 
 # ---- what one does with it -------------------------------------------------------------------------
 run: ## install what is missing, build, show a text file going through ./data, and serve it
