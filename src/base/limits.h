@@ -34,3 +34,5 @@
 #define LIMIT_WRITERS 1024          /* partitions that one server has open for appending */
 #define LIMIT_SESSION_PARTITIONS 524288   /* of all fetch sessions together */
 #define LIMIT_SNAPSHOT (64u << 20)     /* bytes of one snapshot of producers */
+#define LIMIT_GROUP_PROTOCOLS 64        /* that a member of a group may offer */
+#define LIMIT_GROUPS_BYTES (256u << 20) /* of all groups of a server: members, offers, assignments */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "broker/apis.h"
+#include "broker/groups.h"
 #include "broker/configs.h"
 #include "broker/parts.h"
 #include "broker/sessions.h"
@@ -60,6 +61,8 @@ static int open_parts(struct broker *broker, int64_t now_ms)
     if (!result)
         result = progress_open(directory, 0, &broker->progress);
     if (!result)
+        result = groups_open(broker, now_ms, &broker->groups);
+    if (!result)
         result = keeper_begin(directory);
     if (!result)
         result = listener_open(directory, moved, broker, &broker->listener);
@@ -100,6 +103,7 @@ void broker_close(struct broker *broker)
     if (!broker)
         return;
     listener_close(broker->listener);
+    groups_close(broker->groups);
     progress_close(broker->progress);
     producer_ids_close(broker->producer_ids);
     writers_close(broker->writers);
@@ -133,7 +137,8 @@ int64_t broker_tick(struct broker *broker, int64_t now_ms)
         broker->tidied_ms = now_ms;
         next = now_ms + TIDY_MS;
     }
-    return next;
+    int64_t groups_ms = groups_tick(broker, now_ms);
+    return groups_ms < next ? groups_ms : next;
 }
 
 void broker_moved(struct broker *broker, uint32_t slot)
