@@ -1,0 +1,627 @@
+/* fetch_test.c - Fetch: what comes back, byte limits, long polls, epochs, sessions. */
+#include "../broker_fixture.h"
+
+#define PARTITIONS 4
+
+typedef struct fetch_response_responses_partitions fetched;
+
+/* A request for up to PARTITIONS partitions of one topic. */
+struct fetch_call {
+    struct call call;
+    struct fetch_request body;
+    struct fetch_request_topics topic;
+    struct fetch_request_topics_partitions partitions[PARTITIONS];
+    struct fetch_request_forgotten_topics_data forgotten;
+    int32_t forgotten_number;
+};
+
+/* From `offset` on, of partition 0, whatever is there, without waiting. */
+static struct fetch_call *fetch_from(struct fetch_call *fetch, const char *topic, int64_t offset)
+{
+    wire_init(&wire_fetch_request, &fetch->body);
+    wire_init(&wire_fetch_request_topics, &fetch->topic);
+    wire_init(&wire_fetch_request_forgotten_topics_data, &fetch->forgotten);
+    for (int i = 0; i < PARTITIONS; i++) {
+        wire_init(&wire_fetch_request_topics_partitions, &fetch->partitions[i]);
+        fetch->partitions[i].partition = i;
+        fetch->partitions[i].fetch_offset = offset;
+        fetch->partitions[i].partition_max_bytes = 1 << 20;
+    }
+    fetch->body.min_bytes = 1;
+    fetch->body.max_bytes = 50 << 20;
+    fetch->body.session_epoch = -1;
+    fetch->body.topics = &fetch->topic;
+    fetch->body.topics_count = 1;
+    fetch->topic.topic = wire_text(topic);
+    fetch->topic.partitions = fetch->partitions;
+    fetch->topic.partitions_count = 1;
+    fetch->forgotten.topic = wire_text(topic);
+    fetch->forgotten.partitions = &fetch->forgotten_number;
+    fetch->forgotten.partitions_count = 1;
+    return fetch;
+}
+
+/* Number i of what came back; NULL when there are fewer. */
+static const fetched *found(const struct fetch_call *fetch, int32_t i)
+{
+    const struct fetch_response *answer = fetch->call.answer;
+    for (int32_t t = 0; t < answer->responses_count; t++) {
+        if (i < answer->responses[t].partitions_count)
+            return &answer->responses[t].partitions[i];
+        i -= answer->responses[t].partitions_count;
+    }
+    return NULL;
+}
+
+static const fetched *ask(struct fetch_call *fetch, int16_t version)
+{
+    call_ask(&fetch->call, FETCH, version, &fetch->body);
+    return found(fetch, 0);
+}
+
+static int16_t error_of(struct fetch_call *fetch, int16_t version)
+{
+    int16_t error = ask(fetch, version)->error_code;
+    call_end(&fetch->call);
+    return error;
+}
+
+/* Offset behind the whole batches that came. */
+static int64_t read_batches(const fetched *partition, int64_t expected)
+{
+    int32_t at = 0;
+    while (at < partition->records.size) {
+        struct batch batch;
+        assert_ok(
+            batch_read(partition->records.at + at, (size_t)(partition->records.size - at), &batch));
+        assert_ok(batch_check_crc(&batch));
+        assert_int_equal(batch.base_offset, expected);
+        expected = batch.last_offset + 1;
+        at += (int32_t)batch.size;
+    }
+    return expected;
+}
+
+/* ---- what comes back ------------------------------------------------------------------------- */
+
+static void whole_batches_come_from_the_one_with_the_offset(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        produce_ok("t", (struct sent){.records = 10});
+    for (int16_t version = 4; version <= 17; version++) {
+        struct fetch_call fetch;
+        fetch_from(&fetch, "t", 15);
+        fetch.topic.topic_id = partition->topic_id;
+        const fetched *all = ask(&fetch, version);
+        assert_int_equal(all->error_code, KAFKA_NONE);
+        assert_int_equal(read_batches(all, 10), 30);
+        assert_int_equal(all->high_watermark, 30);
+        assert_int_equal(all->last_stable_offset, 30);
+        assert_int_equal(all->log_start_offset, version < 5 ? -1 : 0);
+        assert_int_equal(all->aborted_transactions_count, -1);
+        assert_int_equal(all->diverging_epoch.epoch, -1);
+        call_end(&fetch.call);
+    }
+}
+
+static void nothing_is_empty_and_never_null(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    produce_ok("t", (struct sent){0});
+    static const int16_t versions[] = {4, 11, 12, 17};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        struct fetch_call fetch;
+        fetch_from(&fetch, "t", 1);
+        fetch.topic.topic_id = partition->topic_id;
+        fetch.body.isolation_level = 1;
+        const fetched *none = ask(&fetch, versions[i]);
+        assert_int_equal(none->error_code, KAFKA_NONE);
+        assert_int_equal(none->records.size, 0);
+        assert_int_equal(none->aborted_transactions_count, 0);
+        call_end(&fetch.call);
+    }
+}
+
+static void offsets_outside_are_an_error(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    produce_ok("t", (struct sent){.records = 10});
+    assert_ok(partition_delete_records(partition, 5));
+    struct fetch_call fetch;
+    static const int64_t outside[] = {-1, 4, 11, INT64_MAX};
+    for (size_t i = 0; i < 4; i++) {
+        const fetched *refused = ask(fetch_from(&fetch, "t", outside[i]), 11);
+        assert_int_equal(refused->error_code, KAFKA_OFFSET_OUT_OF_RANGE);
+        assert_int_equal(refused->high_watermark, -1);
+        assert_int_equal(refused->records.size, 0);
+        call_end(&fetch.call);
+    }
+    const fetched *inside = ask(fetch_from(&fetch, "t", 5), 11);
+    assert_int_equal(inside->log_start_offset, 5);
+    assert_int_equal(read_batches(inside, 0), 10); /* the batch begins below the start */
+    call_end(&fetch.call);
+    assert_int_equal(error_of(fetch_from(&fetch, "t", 10), 11), KAFKA_NONE);
+}
+
+static void topics_that_are_not_there(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    assert_int_equal(error_of(fetch_from(&fetch, "u", 0), 12), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    fetch_from(&fetch, "t", 0)->partitions[0].partition = 1;
+    assert_int_equal(error_of(&fetch, 12), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    fetch_from(&fetch, "", 0);
+    assert_int_equal(error_of(&fetch, 13), KAFKA_UNKNOWN_TOPIC_ID);
+    fetch.topic.topic_id = partition->topic_id;
+    assert_int_equal(error_of(&fetch, 13), KAFKA_NONE);
+    fetch.partitions[0].partition = 1;
+    assert_int_equal(error_of(&fetch, 13), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+static void make_partitions(const char *topic)
+{
+    assert_ok(directory_create_topic(log_directory, topic, PARTITIONS, NULL));
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        struct partition *partition;
+        assert_ok(directory_partition(log_directory, topic, p, &partition));
+        log_fill(partition, 10, 1000, clock_wall_ms());
+    }
+}
+
+static void limits_of_bytes(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    /* A batch at least, however small the limits; then nothing more. */
+    fetch_from(&fetch, "t", 0)->topic.partitions_count = PARTITIONS;
+    fetch.body.max_bytes = 1;
+    ask(&fetch, 11);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 1);
+    for (int32_t i = 1; i < PARTITIONS; i++) {
+        assert_int_equal(found(&fetch, i)->records.size, 0);
+        assert_int_equal(found(&fetch, i)->high_watermark, 10);
+    }
+    call_end(&fetch.call);
+    /* The limit of each partition; batches are never cut. */
+    fetch.body.max_bytes = 1 << 20;
+    for (int i = 0; i < PARTITIONS; i++)
+        fetch.partitions[i].partition_max_bytes = 2500;
+    ask(&fetch, 11);
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        assert_int_equal(read_batches(found(&fetch, i), 0), 2);
+    call_end(&fetch.call);
+    /* The first one that has anything counts, not the first one. */
+    fetch.partitions[0].fetch_offset = 10;
+    fetch.body.max_bytes = 1;
+    ask(&fetch, 11);
+    assert_int_equal(found(&fetch, 0)->records.size, 0);
+    assert_int_equal(read_batches(found(&fetch, 1), 0), 1);
+    assert_int_equal(found(&fetch, 2)->records.size, 0);
+    call_end(&fetch.call);
+    /* What the broker allows in all. */
+    settings.fetch_max_bytes = 5000;
+    broker_configure(broker, &settings);
+    fetch_from(&fetch, "t", 0)->topic.partitions_count = PARTITIONS;
+    ask(&fetch, 11);
+    int64_t records = 0;
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        records += read_batches(found(&fetch, i), 0);
+    assert_int_equal(records, 4);
+    call_end(&fetch.call);
+}
+
+static void zstd_is_not_for_old_clients(void **state)
+{
+    (void)state;
+    log_topic("t", NULL, NULL, NULL);
+    produce_ok("t", (struct sent){.codec = MAPLOG_COMPRESSION_LZ4});
+    produce_ok("t", (struct sent){.codec = MAPLOG_COMPRESSION_ZSTD});
+    struct fetch_call fetch;
+    assert_int_equal(read_batches(ask(fetch_from(&fetch, "t", 0), 9), 0), 1);
+    call_end(&fetch.call);
+    assert_int_equal(error_of(fetch_from(&fetch, "t", 1), 9), KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
+    assert_int_equal(read_batches(ask(fetch_from(&fetch, "t", 0), 10), 0), 2);
+    call_end(&fetch.call);
+}
+
+static void epochs_are_looked_at(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    store_relaxed(&partition->control->leader_epoch, 5);
+    produce_ok("t", (struct sent){0});
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0)->partitions[0].current_leader_epoch = 4;
+    assert_int_equal(error_of(&fetch, 11), KAFKA_FENCED_LEADER_EPOCH);
+    fetch.partitions[0].current_leader_epoch = 6;
+    assert_int_equal(error_of(&fetch, 11), KAFKA_UNKNOWN_LEADER_EPOCH);
+    fetch.partitions[0].current_leader_epoch = 5;
+    fetch.partitions[0].last_fetched_epoch = 5;
+    assert_int_equal(error_of(&fetch, 12), KAFKA_NONE);
+    /* Who has records of an epoch that this log never had is told. */
+    fetch.partitions[0].last_fetched_epoch = 7;
+    assert_int_equal(error_of(&fetch, 12), KAFKA_OFFSET_OUT_OF_RANGE);
+}
+
+/* ---- long polls ------------------------------------------------------------------------------ */
+
+static void begin_waiting(struct fetch_call *fetch, int32_t min_bytes)
+{
+    fetch->body.max_wait_ms = LATER_MS;
+    fetch->body.min_bytes = min_bytes;
+    assert_int_equal(call_begin(&fetch->call, FETCH, 11, &fetch->body), BROKER_PARK);
+}
+
+static void a_producer_wakes_a_waiting_fetch(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 10)->topic.partitions_count = PARTITIONS;
+    begin_waiting(&fetch, 1);
+    produce_ok("t", (struct sent){.records = 3});
+    assert_int_equal(atomic_load(&fetch.call.woken), 1); /* at once: not by the listener */
+    assert_int_equal(call_resume(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(read_batches(found(&fetch, 0), 10), 13);
+    call_end(&fetch.call);
+}
+
+static void an_append_of_another_process_does_too(void **state)
+{
+    (void)state;
+    log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0);
+    begin_waiting(&fetch, 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct directory *directory;
+        int64_t offset = -1;
+        struct maplog_record record = {.value = "hello", .value_size = 5};
+        struct writer writer;
+        struct partition *partition;
+        if (directory_open(log_path, NULL, &directory) == 0 &&
+            directory_partition(directory, "t", 0, &partition) == 0 &&
+            control_take_seat(&directory->view, &writer.seat) == 0 &&
+            appender_open(partition, writer.seat, LONG_NS, &writer.appender) == 0)
+            appender_append_record(&writer.appender, &record, clock_wall_ms(), &offset);
+        _exit(offset == 0 ? 0 : 1);
+    }
+    assert_int_equal(call_wait(&fetch.call), BROKER_ANSWER);
+    assert_true(clock_wall_ms() < fetch.call.request.deadline_ms);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 1);
+    call_end(&fetch.call);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void it_waits_until_there_is_enough(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0);
+    begin_waiting(&fetch, 3000);
+    log_fill(partition, 2, 1000, clock_wall_ms());
+    assert_soon(atomic_load(&fetch.call.woken));
+    assert_int_equal(call_resume(&fetch.call), BROKER_PARK);
+    log_fill(partition, 1, 1000, clock_wall_ms()); /* heard of again */
+    assert_int_equal(call_wait(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 3);
+    call_end(&fetch.call);
+}
+
+static void the_time_limit_ends_it(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    log_fill(partition, 1, 100, clock_wall_ms());
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0)->body.max_wait_ms = 20;
+    fetch.body.min_bytes = 3000;
+    assert_int_equal(call_begin(&fetch.call, FETCH, 11, &fetch.body), BROKER_PARK);
+    assert_int_equal(call_wait(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 1);
+    call_end(&fetch.call);
+}
+
+static void an_error_is_answered_at_once(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 10)->topic.partitions_count = 2;
+    fetch.partitions[1].partition = 9;
+    fetch.body.max_wait_ms = LATER_MS;
+    assert_int_equal(call_begin(&fetch.call, FETCH, 11, &fetch.body), BROKER_ANSWER);
+    assert_int_equal(found(&fetch, 0)->error_code, KAFKA_NONE);
+    assert_int_equal(found(&fetch, 1)->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    call_end(&fetch.call);
+    fetch_from(&fetch, "t", 10)->body.max_wait_ms = LATER_MS;
+    fetch.body.topics_count = 0; /* who asks for nothing does not wait for it */
+    assert_int_equal(call_begin(&fetch.call, FETCH, 11, &fetch.body), BROKER_ANSWER);
+    call_end(&fetch.call);
+}
+
+static void a_deleted_topic_ends_the_wait(void **state)
+{
+    (void)state;
+    log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0);
+    begin_waiting(&fetch, 1);
+    assert_ok(directory_delete_topic(log_directory, "t"));
+    assert_int_equal(call_wait(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(found(&fetch, 0)->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    call_end(&fetch.call);
+}
+
+static void a_vanished_client_is_forgotten(void **state)
+{
+    (void)state;
+    log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0);
+    begin_waiting(&fetch, 1);
+    int before = atomic_load(&wakes);
+    call_end(&fetch.call);
+    produce_ok("t", (struct sent){0});
+    assert_int_equal(atomic_load(&wakes), before);
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static const struct fetch_response *answer_of(const struct fetch_call *fetch)
+{
+    return fetch->call.answer;
+}
+
+/* A full fetch that gets a session; its id. */
+static int32_t begin_session(struct fetch_call *fetch, int16_t version)
+{
+    fetch->body.session_epoch = 0;
+    ask(fetch, version);
+    int32_t id = answer_of(fetch)->session_id;
+    assert_true(id > 0);
+    call_end(&fetch->call);
+    fetch->body.session_id = id;
+    fetch->body.session_epoch = 1;
+    fetch->body.topics_count = 0;
+    return id;
+}
+
+static void a_session_tells_what_is_new(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 10)->topic.partitions_count = PARTITIONS;
+    int32_t id = begin_session(&fetch, 11);
+
+    ask(&fetch, 11); /* nothing happened */
+    assert_int_equal(answer_of(&fetch)->error_code, KAFKA_NONE);
+    assert_int_equal(answer_of(&fetch)->session_id, id);
+    assert_int_equal(answer_of(&fetch)->responses_count, 0);
+    call_end(&fetch.call);
+
+    struct partition *partition;
+    assert_ok(directory_partition(log_directory, "t", 2, &partition));
+    log_fill(partition, 1, 100, clock_wall_ms());
+    fetch.body.session_epoch = 2;
+    const fetched *first = ask(&fetch, 11);
+    assert_int_equal(first->partition_index, 2);
+    assert_int_equal(read_batches(first, 10), 11);
+    assert_null(found(&fetch, 1));
+    call_end(&fetch.call);
+
+    /* What moved is said by naming the partition; the rest stays. */
+    fetch.body.topics_count = 1;
+    fetch.topic.partitions_count = 1;
+    fetch.partitions[0].partition = 2;
+    fetch.partitions[0].fetch_offset = 11;
+    fetch.body.session_epoch = 3;
+    ask(&fetch, 11);
+    assert_int_equal(answer_of(&fetch)->responses_count, 0);
+    call_end(&fetch.call);
+
+    /* A log start that moved is news. */
+    assert_ok(partition_delete_records(partition, 5));
+    fetch.body.topics_count = 0;
+    fetch.body.session_epoch = 4;
+    assert_int_equal(ask(&fetch, 11)->log_start_offset, 5);
+    assert_null(found(&fetch, 1));
+    call_end(&fetch.call);
+}
+
+static void an_error_is_told_again(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 10)->topic.partitions_count = 2;
+    fetch.partitions[1].partition = 9;
+    begin_session(&fetch, 11);
+    for (int32_t epoch = 1; epoch < 4; epoch++) {
+        fetch.body.session_epoch = epoch;
+        const fetched *error = ask(&fetch, 11);
+        assert_int_equal(error->partition_index, 9);
+        assert_int_equal(error->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        call_end(&fetch.call);
+    }
+}
+
+static void a_session_waits_for_all_of_its_partitions(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 10)->topic.partitions_count = PARTITIONS;
+    begin_session(&fetch, 11);
+    begin_waiting(&fetch, 1); /* an empty list of topics is no empty request */
+    struct partition *partition;
+    assert_ok(directory_partition(log_directory, "t", 3, &partition));
+    log_fill(partition, 1, 100, clock_wall_ms());
+    assert_int_equal(call_wait(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(found(&fetch, 0)->partition_index, 3);
+    call_end(&fetch.call);
+}
+
+static void what_was_served_comes_last(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0)->topic.partitions_count = PARTITIONS;
+    fetch.body.max_bytes = 1;
+    begin_session(&fetch, 11);
+    for (int32_t epoch = 1; epoch <= 2 * PARTITIONS; epoch++) {
+        fetch.body.session_epoch = epoch;
+        const fetched *first = ask(&fetch, 11);
+        assert_int_equal(first->partition_index, (epoch - 1) % PARTITIONS);
+        assert_true(first->records.size > 0);
+        assert_null(found(&fetch, 1));
+        call_end(&fetch.call);
+    }
+}
+
+static int16_t session_error(struct fetch_call *fetch, int16_t version)
+{
+    ask(fetch, version);
+    int16_t error = answer_of(fetch)->error_code;
+    if (error) {
+        assert_int_equal(answer_of(fetch)->responses_count, 0);
+        assert_int_equal(answer_of(fetch)->session_id, 0);
+    }
+    call_end(&fetch->call);
+    return error;
+}
+
+static void sessions_have_their_errors(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0);
+    int32_t id = begin_session(&fetch, 11);
+    fetch.body.session_epoch = 2;
+    assert_int_equal(session_error(&fetch, 11), KAFKA_INVALID_FETCH_SESSION_EPOCH);
+    fetch.body.session_epoch = 1;
+    fetch.body.session_id = id ^ 1;
+    assert_int_equal(session_error(&fetch, 11), KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    fetch.body.session_id = id;
+    assert_int_equal(session_error(&fetch, 13), KAFKA_FETCH_SESSION_TOPIC_ID_ERROR);
+    assert_int_equal(session_error(&fetch, 11), KAFKA_NONE);
+    /* A full request ends it. */
+    fetch.body.session_epoch = -1;
+    fetch.body.topics_count = 1;
+    assert_int_equal(session_error(&fetch, 11), KAFKA_NONE);
+    fetch.body.session_epoch = 2;
+    assert_int_equal(session_error(&fetch, 11), KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    /* By id, and the other way round. */
+    fetch_from(&fetch, "", 0)->topic.topic_id = partition->topic_id;
+    begin_session(&fetch, 13);
+    assert_int_equal(session_error(&fetch, 12), KAFKA_FETCH_SESSION_TOPIC_ID_ERROR);
+    assert_int_equal(session_error(&fetch, 13), KAFKA_NONE);
+}
+
+static void what_is_forgotten_is_not_fetched(void **state)
+{
+    (void)state;
+    make_partitions("t");
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0)->topic.partitions_count = 2;
+    begin_session(&fetch, 11);
+    fetch.body.forgotten_topics_data = &fetch.forgotten;
+    fetch.body.forgotten_topics_data_count = 1;
+    fetch.forgotten_number = 0;
+    assert_int_equal(ask(&fetch, 11)->partition_index, 1);
+    assert_null(found(&fetch, 1));
+    call_end(&fetch.call);
+    /* The last one ends the session. */
+    fetch.body.session_epoch = 2;
+    fetch.forgotten_number = 1;
+    ask(&fetch, 11);
+    assert_int_equal(answer_of(&fetch)->error_code, KAFKA_NONE);
+    assert_int_equal(answer_of(&fetch)->session_id, 0);
+    call_end(&fetch.call);
+    fetch.body.session_epoch = 3;
+    assert_int_equal(session_error(&fetch, 11), KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+}
+
+static void a_session_that_is_in_use_is_not_shared(void **state)
+{
+    (void)state;
+    log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch, other;
+    fetch_from(&fetch, "t", 0);
+    int32_t id = begin_session(&fetch, 11);
+    begin_waiting(&fetch, 1);
+    fetch_from(&other, "t", 0)->body.session_id = id;
+    other.body.session_epoch = 2;
+    other.body.topics_count = 0;
+    assert_int_equal(session_error(&other, 11), KAFKA_INVALID_FETCH_SESSION_EPOCH);
+    /* Its client came back by another connection, and begins anew. */
+    other.body.session_epoch = 0;
+    other.body.topics_count = 1;
+    assert_int_equal(session_error(&other, 11), KAFKA_NONE);
+    produce_ok("t", (struct sent){0});
+    assert_int_equal(call_wait(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 1);
+    call_end(&fetch.call);
+}
+
+static void a_topic_made_again_is_another_one(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    produce_ok("t", (struct sent){.records = 5});
+    struct fetch_call by_name, by_id;
+    fetch_from(&by_name, "t", 5);
+    begin_session(&by_name, 12);
+    fetch_from(&by_id, "", 5)->topic.topic_id = partition->topic_id;
+    begin_session(&by_id, 13);
+    assert_ok(directory_delete_topic(log_directory, "t"));
+    log_topic("t", NULL, NULL, NULL);
+    assert_int_equal(ask(&by_name, 12)->error_code, KAFKA_OFFSET_OUT_OF_RANGE);
+    call_end(&by_name.call);
+    assert_int_equal(ask(&by_id, 13)->error_code, KAFKA_UNKNOWN_TOPIC_ID);
+    call_end(&by_id.call);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, broker_make, broker_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(whole_batches_come_from_the_one_with_the_offset),
+        TEST(nothing_is_empty_and_never_null),
+        TEST(offsets_outside_are_an_error),
+        TEST(topics_that_are_not_there),
+        TEST(limits_of_bytes),
+        TEST(zstd_is_not_for_old_clients),
+        TEST(epochs_are_looked_at),
+        TEST(a_producer_wakes_a_waiting_fetch),
+        TEST(an_append_of_another_process_does_too),
+        TEST(it_waits_until_there_is_enough),
+        TEST(the_time_limit_ends_it),
+        TEST(an_error_is_answered_at_once),
+        TEST(a_deleted_topic_ends_the_wait),
+        TEST(a_vanished_client_is_forgotten),
+        TEST(a_session_tells_what_is_new),
+        TEST(an_error_is_told_again),
+        TEST(a_session_waits_for_all_of_its_partitions),
+        TEST(what_was_served_comes_last),
+        TEST(sessions_have_their_errors),
+        TEST(what_is_forgotten_is_not_fetched),
+        TEST(a_session_that_is_in_use_is_not_shared),
+        TEST(a_topic_made_again_is_another_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
