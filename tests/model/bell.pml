@@ -15,6 +15,13 @@
  *   FLAG         the bell word is 0 or 1: a wake does not count
  *   COMMIT_WORD  readers sleep on the commit word that they saw, not on the bell word
  *   NO_LOOK_AGAIN  (with WRITER_DIES) sleepers rely on being woken
+ * With LISTENER a server that marks and a thread that listens for it take the second reader's place,
+ * and nobody else dies. With STRANGER somebody who cannot leave dirty bits wakes the sleepers once.
+ * With it,
+ *   NO_DIRTY_LOOK  the listener does not look again after it registered
+ *   WAKE_FIRST     who rings looks for the listener before it leaves the dirty bit
+ *   MARK_LATE      the server marks the bell before it notes that itself
+ *   STRANGER_CLEARS  (with STRANGER) he takes the mark off the bell
  * FENCES is the other kind of writers: full fences on both sides, no membarrier; with it,
  *   NO_FENCE     the writer has no fence between publication and look at the bell
  */
@@ -53,6 +60,24 @@ inline wake_all()
     asleep[0] = 0;
     asleep[1] = 0
 }
+
+#ifdef LISTENER
+/* Shared: the dirty bit, and the listener's word. The server's own: its mark, and what it was told. */
+bit dirty = 0;
+bit listening = 0;
+byte listener_wakes = 0;
+bit listener_asleep = 0;
+bit marked = 0;
+byte marked_at = 0; /* what had moved */
+bit told = 0;
+
+#define leave_dirty() atomic { dirty = 1 } /* locked; the buffer is empty since the swap */
+#define wake_listener()                                                                            \
+    if                                                                                             \
+    :: listening -> atomic { listening = 0; listener_wakes++ }; may_die(); listener_asleep = 0     \
+    :: else                                                                                        \
+    fi
+#endif
 
 #ifdef WRITER_DIES
 bit replaced = 0;
@@ -96,6 +121,15 @@ next:
             }
             may_die();
             atomic { wake_all() }
+#if defined(LISTENER) && defined(WAKE_FIRST)
+            wake_listener();
+            leave_dirty()
+#elif defined(LISTENER)
+            may_die();
+            leave_dirty();
+            may_die();
+            wake_listener()
+#endif
         :: else
         fi
     :: else -> break
@@ -159,6 +193,86 @@ look:
     atomic { gone[i] = 1; asleep[i] = 0 }
 }
 
+#ifdef LISTENER
+#define note_mark() atomic { if :: !marked -> marked = 1; marked_at = before :: else fi }
+
+/* A thread of the server: it waits until it has seen everything. */
+proctype server()
+{
+    byte seen = 0, before = 0;
+    do
+    :: seen == MOVES -> break
+    :: else ->
+        before = moves;
+#ifdef MARK_LATE
+        atomic { mark = 1 };
+        note_mark();
+#else
+        note_mark();
+        atomic { mark = 1 };
+#endif
+#if !defined(FENCES) && !defined(NO_BARRIER)
+        atomic { drain() };
+#endif
+        if
+        :: atomic { moves != seen -> seen = moves; assert(seen <= truth) }
+        :: moves == seen -> atomic { told -> told = 0 }
+        fi
+    od
+}
+
+proctype listener()
+{
+    byte expected = 0;
+    do
+    :: atomic { dirty -> dirty = 0 };
+        atomic {
+            if
+            :: marked -> marked = 0; told = 1
+            :: else
+            fi
+        }
+    :: !dirty ->
+        atomic { listening = 1; expected = listener_wakes };
+#ifndef NO_DIRTY_LOOK
+        if
+        :: dirty
+        :: !dirty ->
+#endif
+            atomic {
+                if
+                :: listening && listener_wakes == expected -> listener_asleep = 1
+                :: else
+                fi
+            };
+end:
+            if
+            :: !listener_asleep
+#if defined(WRITER_DIES) && !defined(NO_LOOK_AGAIN)
+            /* It looks every now and then; here only when there is something to see. */
+            :: atomic { listener_asleep && replaced && dirty -> listener_asleep = 0 }
+            :: atomic { listener_asleep && replaced && marked && moves != marked_at ->
+                  listener_asleep = 0; marked = 0; told = 1 }
+#endif
+            fi
+#ifndef NO_DIRTY_LOOK
+        fi
+#endif
+    od
+}
+
+proctype stranger()
+{
+    atomic {
+        wakes++;
+#ifdef STRANGER_CLEARS
+        mark = 0
+#endif
+    };
+    atomic { wake_all() }
+}
+#endif
+
 #define reader_may_die(i) (deaths < 1 && !gone[i] && !killed[i])
 
 proctype killer()
@@ -184,8 +298,17 @@ init
     atomic {
         run writer();
         run reader(0);
+#ifdef LISTENER
+        gone[1] = 1;
+        run server();
+        run listener();
+#else
         run reader(1);
         run killer();
+#endif
+#ifdef STRANGER
+        run stranger();
+#endif
         run buffer()
     }
 }
