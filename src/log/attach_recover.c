@@ -170,7 +170,7 @@ int attach_prepare(struct directory *directory)
             store_relaxed(&control->partitions[i].state, PARTITION_FREE);
     }
     struct checkpoints checkpoints = {0};
-    result = unfinished_end(directory);
+    result = unfinished_end(directory, &directory->catalog);
     if (!result)
         result = load_checkpoints(directory, &checkpoints);
     for (size_t t = 0; !result && t < directory->catalog.count; t++) {

@@ -19,48 +19,68 @@
 #define CATALOG_UNKNOWN UINT64_MAX  /* a generation that never is */
 #define DELETE_TIMEOUT_NS 100000000 /* longest wait for a writer before it is passed over */
 
-/* The catalog as the file has it. Who changed it last may have died before telling anybody, so the
- * generation says nothing here. */
-static int reload(struct directory *directory)
+/* A change under way: one over all processes. Nobody sees it before it is stored, and the
+ * directory's lock is not held meanwhile: the disk and other processes may take their time. */
+struct change {
+    struct directory *directory;
+    struct catalog catalog; /* as the file has it, then as it shall be */
+};
+
+/* The catalog as the file has it; the caller holds lock. */
+static void reload(struct directory *directory)
 {
     directory->catalog_generation = CATALOG_UNKNOWN;
-    return directory_refresh(directory);
+    directory_refresh(directory);
 }
 
 /* Stores the changed catalog and tells everybody. On failure the copy in memory is as the file is:
  * as before, or, when only its durability is in doubt, with the change. */
-static int store_change(struct directory *directory)
+static int store_change(struct change *change)
 {
+    struct directory *directory = change->directory;
     _Atomic uint64_t *generation = &directory->view.control->header.settings_generation;
-    int result = catalog_store(&directory->catalog, directory->fd, true);
+    int result = catalog_store(&change->catalog, directory->fd, true);
     fault_point("topics-stored");
+    pthread_mutex_lock(&directory->lock);
     directory->catalog_generation = add_full(generation, 1) + 1;
-    if (result)
+    if (result) {
         reload(directory);
+    } else {
+        catalog_free(&directory->catalog);
+        directory->catalog = change->catalog;
+        change->catalog = (struct catalog){0};
+    }
+    pthread_mutex_unlock(&directory->lock);
     return result;
 }
 
-static int unlock_change(struct directory *directory, int result)
+static int leave(struct change *change, int result)
 {
-    pthread_mutex_unlock(&directory->lock);
-    lock_release(directory->view.lock_fd, LOCK_CATALOG);
-    pthread_mutex_unlock(&directory->changing);
+    catalog_free(&change->catalog);
+    lock_release(change->directory->view.lock_fd, LOCK_CATALOG);
+    pthread_mutex_unlock(&change->directory->changing);
     return result;
+}
+
+/* Leaves without a change. Others may have made one and died before they told anybody. */
+static int give_up(struct change *change, int result)
+{
+    pthread_mutex_lock(&change->directory->lock);
+    reload(change->directory);
+    pthread_mutex_unlock(&change->directory->lock);
+    return leave(change, result);
 }
 
 /* Ends a change: stores it, unless it failed. */
-static int end_change(struct directory *directory, int result)
+static int end_change(struct change *change, int result)
 {
-    if (!result)
-        result = store_change(directory);
-    else
-        reload(directory);
-    return unlock_change(directory, result);
+    return result ? give_up(change, result) : leave(change, store_change(change));
 }
 
 /* Begins a change: this thread alone, over all processes, with the catalog as it is now. */
-static int begin_change(struct directory *directory)
+static int begin_change(struct directory *directory, struct change *change)
 {
+    *change = (struct change){.directory = directory};
     if (directory->read_only)
         return error_set(MAPLOG_DENIED, "%s is attached read-only", directory->path);
     if (directory->fd < 0)
@@ -72,11 +92,10 @@ static int begin_change(struct directory *directory)
         pthread_mutex_unlock(&directory->changing);
         return error_prefix(result, "%s: another process is changing topics", directory->path);
     }
-    pthread_mutex_lock(&directory->lock);
-    result = reload(directory);
+    result = catalog_load(&change->catalog, directory->fd);
     if (!result)
-        result = unfinished_end(directory);
-    return result ? unlock_change(directory, result) : 0;
+        result = unfinished_end(directory, &change->catalog);
+    return result ? leave(change, result) : 0;
 }
 
 static void mark_used(const struct catalog_topic *topic, int32_t count, uint8_t *used)
@@ -88,15 +107,16 @@ static void mark_used(const struct catalog_topic *topic, int32_t count, uint8_t 
 /* Gives partitions first.. of the topic control slots that nobody uses, deleted topics' slots not
  * either: somebody may still look at those. They become free when the directory is attached anew.
  */
-static int assign_slots(struct directory *directory, struct catalog_topic *topic, int32_t first)
+static int assign_slots(struct change *change, struct catalog_topic *topic, int32_t first)
 {
+    struct directory *directory = change->directory;
     struct control *control = directory->view.control;
     uint64_t limit = load_acquire(&control->header.partition_limit);
     uint8_t *used = calloc(LIMIT_PARTITIONS, 1);
     if (!used)
         return error_set(MAPLOG_NO_MEMORY, "cannot create topic %s", topic->name);
-    for (size_t t = 0; t < directory->catalog.count; t++) {
-        const struct catalog_topic *other = directory->catalog.topics[t];
+    for (size_t t = 0; t < change->catalog.count; t++) {
+        const struct catalog_topic *other = change->catalog.topics[t];
         mark_used(other, other == topic ? first : other->partitions, used);
     }
     uint32_t slot = 0;
@@ -141,14 +161,30 @@ static int place(struct directory *directory, const struct catalog_topic *topic,
                  const struct topic_placing *placing)
 {
     int result = unfinished_note(directory, topic->name, topic->partitions, &topic->id);
-    return result ? result : placing->place(placing->context, topic);
+    if (result)
+        return result;
+    pthread_mutex_lock(&directory->lock);
+    result = placing->place(placing->context, topic);
+    pthread_mutex_unlock(&directory->lock);
+    return result;
+}
+
+/* It may be there in spite of an error: stored, but not known to be durable. */
+static bool is_there(struct directory *directory, const char *name, int32_t partitions)
+{
+    pthread_mutex_lock(&directory->lock);
+    const struct catalog_topic *topic = catalog_find(&directory->catalog, name);
+    bool there = topic && topic->partitions == partitions;
+    pthread_mutex_unlock(&directory->lock);
+    return there;
 }
 
 /* Ends a change that added partitions first.. of the topic: assigns their slots, and frees these
  * again when the catalog could not be stored. placing: NULL, or who brings their records. */
-static int end_adding(struct directory *directory, struct catalog_topic *topic, int32_t first,
+static int end_adding(struct change *change, struct catalog_topic *topic, int32_t first,
                       const struct topic_placing *placing)
 {
+    struct directory *directory = change->directory;
     char name[sizeof topic->name];
     memcpy(name, topic->name, sizeof name);
     int32_t count = topic->partitions - first, wanted = topic->partitions;
@@ -156,22 +192,19 @@ static int end_adding(struct directory *directory, struct catalog_topic *topic, 
     int result = slots ? set_aside(directory, topic, first)
                        : error_set(MAPLOG_NO_MEMORY, "cannot create topic %s", name);
     if (!result)
-        result = assign_slots(directory, topic, first);
+        result = assign_slots(change, topic, first);
     if (result) {
         free(slots);
-        return end_change(directory, result);
+        return give_up(change, result);
     }
     fault_point("topics-slots");
     memcpy(slots, topic->slots + first, (size_t)count * sizeof *slots);
     if (placing)
         result = place(directory, topic, placing);
-    if (!result)
-        result = store_change(directory);
-    else
-        reload(directory);
-    /* It may be there in spite of an error: stored, but not known to be durable. */
-    const struct catalog_topic *there = catalog_find(&directory->catalog, name);
-    bool added = there && there->partitions == wanted;
+    bool stored = !result;
+    if (stored)
+        result = store_change(change);
+    bool added = stored && is_there(directory, name, wanted);
     if (placing && !added)
         placing->unplace(placing->context);
     if (placing)
@@ -179,7 +212,7 @@ static int end_adding(struct directory *directory, struct catalog_topic *topic, 
     for (int32_t p = 0; !added && p < count; p++)
         store_release(&directory->view.control->partitions[slots[p]].state, PARTITION_FREE);
     free(slots);
-    return unlock_change(directory, result);
+    return stored ? leave(change, result) : give_up(change, result);
 }
 
 /* Takes what a checkpoint says of a former topic of this name out of it: a log start or recovery
@@ -200,22 +233,23 @@ static int forget_topic(struct directory *directory, const char *path, const cha
 
 static int add_topic(struct directory *directory, const struct topic_placing *wanted)
 {
+    struct change change;
     int result = catalog_check_name(wanted->topic);
     if (!result)
-        result = begin_change(directory);
+        result = begin_change(directory, &change);
     if (result)
         return result;
-    result = catalog_check_new(&directory->catalog, wanted->topic);
+    result = catalog_check_new(&change.catalog, wanted->topic);
     if (!result)
         result = forget_topic(directory, CHECKPOINT_RECOVERY_POINT, wanted->topic);
     if (!result)
         result = forget_topic(directory, CHECKPOINT_LOG_START, wanted->topic);
     if (!result)
-        result = catalog_add(&directory->catalog, wanted->topic, wanted->partitions,
-                             wanted->configs, &wanted->id);
+        result = catalog_add(&change.catalog, wanted->topic, wanted->partitions, wanted->configs,
+                             &wanted->id);
     if (result)
-        return end_change(directory, result);
-    return end_adding(directory, catalog_find(&directory->catalog, wanted->topic), 0,
+        return give_up(&change, result);
+    return end_adding(&change, catalog_find(&change.catalog, wanted->topic), 0,
                       wanted->place ? wanted : NULL);
 }
 
@@ -240,10 +274,11 @@ int directory_place_topic(struct directory *directory, const struct topic_placin
 
 int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions)
 {
-    int result = begin_change(directory);
+    struct change change;
+    int result = begin_change(directory, &change);
     if (result)
         return result;
-    struct catalog_topic *known = catalog_find(&directory->catalog, topic);
+    struct catalog_topic *known = catalog_find(&change.catalog, topic);
     if (!known)
         result = error_set(MAPLOG_NOT_FOUND, "no topic %s in %s", topic, directory->path);
     int32_t before = known ? known->partitions : 0;
@@ -251,31 +286,34 @@ int directory_grow_topic(struct directory *directory, const char *topic, int32_t
         result = error_set(MAPLOG_INVALID, "topic %s has %d partitions already, it can only grow",
                            topic, before);
     if (!result)
-        result = catalog_grow(&directory->catalog, known, partitions);
-    return result ? end_change(directory, result) : end_adding(directory, known, before, NULL);
+        result = catalog_grow(&change.catalog, known, partitions);
+    return result ? give_up(&change, result) : end_adding(&change, known, before, NULL);
 }
 
 int directory_alter_topic(struct directory *directory, const char *topic,
                           const char *const *configs)
 {
-    int result = begin_change(directory);
+    struct change change;
+    int result = begin_change(directory, &change);
     if (result)
         return result;
-    struct catalog_topic *known = catalog_find(&directory->catalog, topic);
+    struct catalog_topic *known = catalog_find(&change.catalog, topic);
     result = known ? catalog_alter(known, configs)
                    : error_set(MAPLOG_NOT_FOUND, "no topic %s in %s", topic, directory->path);
-    return end_change(directory, result);
+    return end_change(&change, result);
 }
 
 int directory_set_defaults(struct directory *directory, const char *const *defaults,
                            const char *const *broker)
 {
-    int result = begin_change(directory);
+    struct change change;
+    int result = begin_change(directory, &change);
     if (result)
         return result;
-    result = catalog_set_defaults(&directory->catalog, defaults, broker);
-    return result == 0 ? unlock_change(directory, 0)
-                       : end_change(directory, result < 0 ? result : 0);
+    result = catalog_set_defaults(&change.catalog, defaults, broker);
+    if (result == 0)
+        return leave(&change, 0);
+    return end_change(&change, result < 0 ? result : 0);
 }
 
 /* Nobody appends from here on; who waits for records wakes and is told. */
@@ -344,15 +382,16 @@ static struct catalog_topic *copy_topic(const struct catalog_topic *topic)
 
 /* The catalog first: from then on the topic is gone, whoever ends the deletion. The lock is kept
  * until its name is free, so that nothing is taken from a new topic of that name. */
-static int delete_topic(struct directory *directory, const struct catalog_topic *topic)
+static int delete_topic(struct change *change, const struct catalog_topic *topic)
 {
+    struct directory *directory = change->directory;
     int result = unfinished_note(directory, topic->name, topic->partitions, &topic->id);
     if (result)
         return result;
     fault_point("delete-noted");
-    catalog_remove(&directory->catalog, catalog_find(&directory->catalog, topic->name));
-    result = store_change(directory);
-    if (!catalog_find(&directory->catalog, topic->name)) {
+    catalog_remove(&change->catalog, catalog_find(&change->catalog, topic->name));
+    result = store_change(change);
+    if (!is_there(directory, topic->name, topic->partitions)) {
         for (int32_t p = 0; p < topic->partitions; p++)
             delete_partition(directory, topic->slots[p]);
         fault_point("delete-told");
@@ -366,22 +405,22 @@ static int delete_topic(struct directory *directory, const struct catalog_topic 
 
 int directory_delete_topic(struct directory *directory, const char *topic)
 {
-    int result = begin_change(directory);
+    struct change change;
+    int result = begin_change(directory, &change);
     if (result)
         return result;
-    struct catalog_topic *known = catalog_find(&directory->catalog, topic);
+    struct catalog_topic *known = catalog_find(&change.catalog, topic);
     struct catalog_topic *copy = known ? copy_topic(known) : NULL;
     if (!known)
         result = error_set(MAPLOG_NOT_FOUND, "no topic %s in %s", topic, directory->path);
     else if (!copy)
         result = error_set(MAPLOG_NO_MEMORY, "cannot delete %s", topic);
-    else
-        result = delete_topic(directory, copy);
-    unlock_change(directory, result);
+    if (result)
+        return give_up(&change, result);
+    result = leave(&change, delete_topic(&change, copy));
     if (!result)
         result = remove_renamed(directory, copy);
-    if (copy)
-        free(copy->slots);
+    free(copy->slots);
     free(copy);
     return result;
 }

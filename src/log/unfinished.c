@@ -49,14 +49,14 @@ static bool read_note(const char *text, struct note *note)
 }
 
 /* Who died did not come to telling those who have the topic open. */
-static void tell(struct directory *directory)
+static void tell(struct directory *directory, const struct catalog *catalog)
 {
     struct control *control = directory->view.control;
     uint64_t limit = load_acquire(&control->header.partition_limit);
     for (uint32_t i = 0; i < limit && i < LIMIT_PARTITIONS; i++) {
         int32_t number;
         if (load_acquire(&control->partitions[i].state) != PARTITION_LIVE ||
-            catalog_slot(&directory->catalog, i, &number))
+            catalog_slot(catalog, i, &number))
             continue;
         store_release(&control->partitions[i].state, PARTITION_DELETED);
         bell_wake(&directory->view, i);
@@ -77,7 +77,7 @@ static int remove_directories(struct directory *directory, const struct note *no
     return result;
 }
 
-int unfinished_end(struct directory *directory)
+int unfinished_end(struct directory *directory, const struct catalog *catalog)
 {
     char *text;
     size_t length;
@@ -90,8 +90,8 @@ int unfinished_end(struct directory *directory)
     bool known = !result && strlen(text) == length && read_note(text, &note);
     if (!result)
         free(text);
-    if (known && !catalog_find(&directory->catalog, note.topic)) {
-        tell(directory);
+    if (known && !catalog_find(catalog, note.topic)) {
+        tell(directory, catalog);
         result = remove_directories(directory, &note);
         if (result)
             return result;

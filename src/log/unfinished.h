@@ -5,8 +5,7 @@
  * It is written before the first step and removed after the last. If the catalog knows no topic of
  * that name, the directories are removed, and whoever still has the topic open is told; if it does,
  * the change did not happen, or is complete. So a note that comes back after a power cut does no
- * harm. Under LOCK_CATALOG, with directory->lock held and the catalog up to date; or, by the first
- * process to attach, under LOCK_SETUP.
+ * harm. Under LOCK_CATALOG; or, by the first process to attach, under LOCK_SETUP.
  */
 #pragma once
 
@@ -17,5 +16,5 @@
 int unfinished_note(struct directory *directory, const char *topic, int32_t partitions,
                     const struct uuid *id);
 void unfinished_done(struct directory *directory);
-/* Ends what a dead process began; nothing when there is no note. */
-int unfinished_end(struct directory *directory);
+/* Ends what a dead process began; nothing when there is no note. catalog: as the file is. */
+int unfinished_end(struct directory *directory, const struct catalog *catalog);

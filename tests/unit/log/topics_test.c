@@ -329,6 +329,40 @@ static void a_writer_that_is_stopped_holds_up_no_deletion(void **state)
     assert_int_equal(log_walk(again), 5);
 }
 
+/* ---- who asks meanwhile ---------------------------------------------------------------------- */
+
+static volatile sig_atomic_t passages, found_free;
+
+static void look(int signal_number)
+{
+    (void)signal_number;
+    passages++;
+    if (pthread_mutex_trylock(&log_directory->lock) == 0) {
+        found_free++;
+        pthread_mutex_unlock(&log_directory->lock);
+    }
+}
+
+/* What the disk and other processes hold up is the change alone: whoever asks for a topic at that
+ * moment is answered. */
+static void a_change_holds_up_nobody_who_asks(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"topics-slots", "topics-stored", "delete-noted",
+                                         "delete-told", "delete-renamed"};
+    signal(SIGUSR1, look);
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        passages = found_free = 0;
+        fault_signal_at(points[i], 1, SIGUSR1);
+        log_fill(log_topic("orders", NULL, NULL, NULL), 1, 10, 1);
+        assert_ok(directory_delete_topic(log_directory, "orders"));
+        fault_signal_at(NULL, 0, 0);
+        assert_int_equal(passages, 1);
+        assert_int_equal(found_free, 1);
+    }
+    signal(SIGUSR1, SIG_DFL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_make, log_remove)
 
 int main(void)
@@ -343,6 +377,7 @@ int main(void)
         TEST(a_death_while_deleting_is_made_up_for),
         TEST(a_topic_made_anew_has_no_checkpoints),
         TEST(a_writer_that_is_stopped_holds_up_no_deletion),
+        TEST(a_change_holds_up_nobody_who_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

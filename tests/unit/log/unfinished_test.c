@@ -38,14 +38,14 @@ static void directories_of_no_topic_are_removed(void **state)
     make_directory("gone-12-0");
     make_directory(other);
     assert_ok(unfinished_note(log_directory, "gone", 3, &id));
-    assert_ok(unfinished_end(log_directory));
+    assert_ok(unfinished_end(log_directory, &log_directory->catalog));
     assert_false(there("gone-0"));
     assert_false(there(aside));
     assert_true(there("gone-3"));
     assert_true(there("gone-12-0"));
     assert_true(there(other));
     assert_false(there(UNFINISHED_FILE));
-    assert_ok(unfinished_end(log_directory));
+    assert_ok(unfinished_end(log_directory, &log_directory->catalog));
 }
 
 static void a_topic_in_the_catalog_is_not_touched(void **state)
@@ -80,7 +80,7 @@ static void a_note_without_sense_removes_nothing(void **state)
     make_directory("x-0");
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
         write_note(notes[i]);
-        assert_ok(unfinished_end(log_directory));
+        assert_ok(unfinished_end(log_directory, &log_directory->catalog));
         assert_true(there("x-0"));
         assert_false(there(UNFINISHED_FILE));
     }
@@ -88,10 +88,10 @@ static void a_note_without_sense_removes_nothing(void **state)
     memset(large, 'x', sizeof large);
     large[sizeof large - 1] = '\0';
     write_note(large);
-    assert_ok(unfinished_end(log_directory));
+    assert_ok(unfinished_end(log_directory, &log_directory->catalog));
     assert_false(there(UNFINISHED_FILE));
     write_note("x 1 AAAAAAAAAAAAAAAAAAAAAA\n");
-    assert_ok(unfinished_end(log_directory));
+    assert_ok(unfinished_end(log_directory, &log_directory->catalog));
     assert_false(there("x-0"));
 }
 
