@@ -50,7 +50,6 @@ void rebalance_join(struct group *group, struct member *member, struct group_wai
     member->joined = true;
     group_park(group, member, &member->join, wait);
     if (member->is_new) {
-        group->grew = true;
         member->expires_ms = now_ms + NEW_MEMBER_MS;
         group_due(group, member->expires_ms);
     }
@@ -107,7 +106,7 @@ static bool is_ready(struct group *group, int64_t now_ms)
         return (group->joined == group->count && group->pending_count == 0) ||
                now_ms >= group->deadline_ms;
     if (now_ms >= group->deadline_ms && group->grew && group->deadline_ms < group->limit_ms) {
-        int64_t later = now_ms + group->delay_ms;
+        int64_t later = group->deadline_ms + group->delay_ms;
         group->grew = false;
         set_deadline(group, later < group->limit_ms ? later : group->limit_ms);
     }

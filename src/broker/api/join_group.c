@@ -92,6 +92,7 @@ static int16_t add(struct join *join, struct wire_string id)
         member_free(member);
         return no_memory();
     }
+    group->grew = true; /* preparing begins with false */
     return wait_for(join, member);
 }
 
