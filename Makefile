@@ -29,9 +29,17 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 SANITIZE := -O1 -fno-omit-frame-pointer -Wno-unknown-warning-option -Wno-maybe-uninitialized
 ifeq ($(BUILD),release)
 # No -flto: measured, it makes the shared library 25 % smaller and its appends 10 % slower.
-# A section each: the shared library leaves out what only the program uses.
-MODE := -O2 -ffunction-sections -fdata-sections
-DISCARD := -Wl,--gc-sections
+# A section each: the shared library leaves out what only the program uses. C needs no unwind tables
+# (debuggers have their own), and packed relocations are a fifteenth of the others: together they
+# make the program a fifth smaller.
+MODE := -O2 -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+DISCARD := -Wl,--gc-sections -Wl,-z,pack-relative-relocs
+# What runs once, or at a person's or a disk's pace, is made for size.
+COLD := $(wildcard src/cmd/[!lm]*.c src/remote/*.c src/broker/settings*.c src/broker/config*.c) \
+    $(filter-out %/fetch.c %/produce.c,$(wildcard src/broker/api/*.c)) \
+    $(foreach name,anonymous attach* backup catalog* checkpoint directory duty export import* inspect* \
+    meta recover* retain settings store_* topics transfer unfinished,$(wildcard src/log/$(name).c))
+$(COLD:%.c=$(OUT)/%.o): private MODE += -Os
 else ifeq ($(BUILD),asan)
 MODE := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
 else ifeq ($(BUILD),tsan)
