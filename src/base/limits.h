@@ -36,3 +36,4 @@
 #define LIMIT_SNAPSHOT (64u << 20)     /* bytes of one snapshot of producers */
 #define LIMIT_GROUP_PROTOCOLS 64        /* that a member of a group may offer */
 #define LIMIT_GROUPS_BYTES (256u << 20) /* of all groups of a server: members, offers, assignments */
+#define LIMIT_ANSWER (256u << 20)        /* bytes of one answer that a client takes from a server */
