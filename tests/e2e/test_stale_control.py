@@ -138,12 +138,14 @@ def test_another_versions_control_file_while_it_is_attached(maplog):
     control = maplog.data / "maplog.control"
     with open(control, "r+b") as file:
         file.seek(8)
+        version = file.read(1)
+        file.seek(8)
         file.write(b"\x63")
         file.flush()
         refused = maplog.produce("t", b"b\n", status=1)
         assert b"version 99" in refused.stderr and b"stop" in refused.stderr
         file.seek(8)
-        file.write(b"\x01")
+        file.write(version)
     maplog.produce("t", b"b\n")
     assert reader.stdout.readline() == b"b\n"
 
