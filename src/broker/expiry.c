@@ -32,7 +32,7 @@ static bool is_expired(const struct look *look, const struct group *group,
     int64_t since = entry->committed_ms;
     if (group && group->count > 0)
         return group->state == GROUP_STABLE && !group_subscribes(group, entry->topic) &&
-               since + look->retention_ms <= look->now_ms;
+               since <= look->now_ms - look->retention_ms;
     if (entry->expires_ms >= 0)
         return entry->expires_ms <= look->now_ms;
     int64_t grace = look->retention_ms < GRACE_MS ? look->retention_ms : GRACE_MS;
@@ -40,7 +40,7 @@ static bool is_expired(const struct look *look, const struct group *group,
         return false;
     if (group && group->empty_since_ms > since)
         since = group->empty_since_ms;
-    return since + look->retention_ms <= look->now_ms;
+    return since <= look->now_ms - look->retention_ms;
 }
 
 /* Commits away those of the batch that are expired, unless a member came meanwhile. */
@@ -91,7 +91,7 @@ static int visit(void *context, const struct progress_entry *entry)
         mark(look, entry->group);
     }
     bool may_be = entry->expires_ms >= 0 ? entry->expires_ms <= look->now_ms
-                                         : entry->committed_ms + look->retention_ms <= look->now_ms;
+                                         : entry->committed_ms <= look->now_ms - look->retention_ms;
     if (!result && may_be && offsets_batch_add(&look->batch, entry))
         result = flush(look);
     return result;

@@ -2,6 +2,7 @@
 
 #define FIELD(name) offsetof(struct broker_settings, name)
 #define FOREVER "9223372036854775807"
+#define FAR_OFF (INT64_MAX / 2) /* added to a time of the clock it is one still */
 
 #define STATIC false
 #define DYNAMIC true
@@ -14,10 +15,9 @@
     {                                                                                              \
         {name, value, SETTING_INT, dynamic, NULL, about}, FORM_INT, FIELD(field), min, max, 0      \
     }
-#define LONG(name, value, dynamic, field, min, about)                                              \
+#define LONG(name, value, dynamic, field, min, max, about)                                         \
     {                                                                                              \
-        {name, value, SETTING_LONG, dynamic, NULL, about}, FORM_LONG, FIELD(field), min,           \
-            INT64_MAX, 0                                                                           \
+        {name, value, SETTING_LONG, dynamic, NULL, about}, FORM_LONG, FIELD(field), min, max, 0    \
     }
 #define TEXT(name, value, type, field, about)                                                      \
     {                                                                                              \
@@ -53,7 +53,7 @@ const struct setting_row setting_rows[] = {
           "Codec of a topic's batches; producer: as they came."),
     TOPIC("compression.zstd.level", "3", SETTING_INT, "compression.zstd.level",
           "Level of zstd; kept and reported, batches stay as their producer made them."),
-    LONG("connections.max.idle.ms", "600000", STATIC, idle_ms, 1,
+    LONG("connections.max.idle.ms", "600000", STATIC, idle_ms, 1, INT64_MAX,
          "A connection without requests for so long is closed."),
     TEXT("controller.listener.names", "", SETTING_LIST, controller_listener_names,
          "Listeners that are not opened: there is no separate controller here."),
@@ -134,7 +134,7 @@ const struct setting_row setting_rows[] = {
           "Kept and reported: files go when their last reader has left them."),
     BOOL("maplog.accept.any.replication.factor", "false", DYNAMIC, any_replication_factor,
          "Creates topics that ask for more replicas than 1, with one; for test suites."),
-    LONG("maplog.shutdown.timeout.ms", "10000", STATIC, shutdown_ms, 0,
+    LONG("maplog.shutdown.timeout.ms", "10000", STATIC, shutdown_ms, 0, FAR_OFF,
          "How long a server that is told to stop waits for requests under way."),
     INT("max.connections", "2147483647", STATIC, connections_max, 1, INT32_MAX,
         "Most connections at a time; one more is closed at once."),
@@ -153,16 +153,16 @@ const struct setting_row setting_rows[] = {
     INT("offset.metadata.max.bytes", "4096", DYNAMIC, offset_metadata_max_bytes, 0, INT32_MAX,
         "Longest text that a client may keep with a committed offset."),
     LONG("offsets.retention.check.interval.ms", "600000", DYNAMIC, offsets_retention_check_ms, 1,
-         "Time between two looks for committed offsets that have expired."),
-    LONG("offsets.retention.minutes", "10080", DYNAMIC, offsets_retention_minutes, 1,
+         FAR_OFF, "Time between two looks for committed offsets that have expired."),
+    LONG("offsets.retention.minutes", "10080", DYNAMIC, offsets_retention_minutes, 1, INT32_MAX,
          "How long committed offsets stay after their group became empty."),
     FIXED("offsets.topic.num.partitions", "4", SETTING_INT,
           "Partitions of __consumer_offsets in a new data directory."),
     FIXED("offsets.topic.replication.factor", "1", SETTING_INT,
           "Replicas of __consumer_offsets; there is one broker."),
-    LONG("producer.id.expiration.ms", "86400000", STATIC, producer_id_expiration_ms, 1,
+    LONG("producer.id.expiration.ms", "86400000", STATIC, producer_id_expiration_ms, 1, INT64_MAX,
          "How long an idempotent producer's state stays after its last batch."),
-    LONG("queued.max.request.bytes", "268435456", STATIC, memory_bytes, 1 << 20,
+    LONG("queued.max.request.bytes", "268435456", STATIC, memory_bytes, 1 << 20, INT64_MAX,
          "Memory of all requests together; reading from clients waits when it is used up."),
     INT("socket.request.max.bytes", "104857600", STATIC, request_max_bytes, 1024, INT32_MAX,
         "Largest request; a connection that sends a larger one is closed."),

@@ -96,9 +96,10 @@ static struct commit *prepare(struct broker *broker, struct broker_request *requ
         }
     }
     for (size_t i = 0; i < commit->count; i++) {
+        int64_t *expires_ms = &commit->entries[i].expires_ms;
         commit->entries[i].committed_ms = now_ms;
-        if (commit->entries[i].expires_ms >= 0)
-            commit->entries[i].expires_ms += now_ms;
+        if (*expires_ms >= 0 && __builtin_add_overflow(*expires_ms, now_ms, expires_ms))
+            *expires_ms = INT64_MAX;
     }
     return copies.failed ? NULL : commit;
 }
