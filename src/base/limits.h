@@ -32,8 +32,9 @@
 #define LIMIT_TURN_BYTES (1u << 20) /* moved for one connection before others have their turn */
 #define LIMIT_SEGMENTS_CACHED 1024  /* kept mapped for readers by one server */
 #define LIMIT_WRITERS 1024          /* partitions that one server has open for appending */
-#define LIMIT_SESSION_PARTITIONS 524288   /* of all fetch sessions together */
-#define LIMIT_SNAPSHOT (64u << 20)     /* bytes of one snapshot of producers */
+#define LIMIT_SESSION_PARTITIONS 524288 /* of all fetch sessions together */
+#define LIMIT_SNAPSHOT (64u << 20)      /* bytes of one snapshot of producers */
 #define LIMIT_GROUP_PROTOCOLS 64        /* that a member of a group may offer */
-#define LIMIT_GROUPS_BYTES (256u << 20) /* of all groups of a server: members, offers, assignments */
-#define LIMIT_ANSWER (256u << 20)        /* bytes of one answer that a client takes from a server */
+#define LIMIT_GROUPS_BYTES                                                                         \
+    (256u << 20)                  /* of all groups of a server: members, offers, assignments */
+#define LIMIT_ANSWER (256u << 20) /* bytes of one answer that a client takes from a server */

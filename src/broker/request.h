@@ -34,9 +34,9 @@ struct broker_request {
     /* Filled by the server. */
     struct bytes frame; /* without the size prefix; stays until broker_end() */
     struct broker_address advertised;
-    const char *peer;       /* "127.0.0.1:51234", for logs and for members' client host */
-    struct arena arena;     /* limit set; everything below lives in it */
-    void *server;           /* the server's own */
+    const char *peer;   /* "127.0.0.1:51234", for logs and for members' client host */
+    struct arena arena; /* limit set; everything below lives in it */
+    void *server;       /* the server's own */
 
     /* Filled by broker_begin(). */
     struct wire_request_header header;
@@ -46,10 +46,10 @@ struct broker_request {
     void *answer; /* api->response, initialised */
 
     /* Set by handlers. */
-    void *state;                                   /* between calls; in the arena */
-    int64_t deadline_ms;                           /* of a parked request; wall clock */
-    void (*work)(struct broker_request *request);  /* for BROKER_COLD */
-    int32_t throttle_ms;                           /* 0 */
+    void *state;                                  /* between calls; in the arena */
+    int64_t deadline_ms;                          /* of a parked request; wall clock */
+    void (*work)(struct broker_request *request); /* for BROKER_COLD */
+    int32_t throttle_ms;                          /* 0 */
 
     struct wire_output output; /* of BROKER_ANSWER; slices' sources are struct segment */
 };

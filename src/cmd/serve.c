@@ -9,6 +9,7 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
+#include "server/config.h"
 #include "server/note.h"
 
 static const char help[] =
@@ -31,7 +32,7 @@ struct asked {
 };
 
 /* "a,b" of several --listen. */
-static int set_listeners(struct config *config, const struct words *listen)
+static int set_listeners(struct broker_settings *settings, const struct words *listen)
 {
     size_t size = sizeof "listeners=";
     for (size_t i = 0; i < listen->count; i++)
@@ -43,42 +44,39 @@ static int set_listeners(struct config *config, const struct words *listen)
     for (size_t i = 0; i < listen->count; i++)
         length +=
             (size_t)snprintf(text + length, size - length, "%s%s", i ? "," : "", listen->items[i]);
-    int result = config_apply(config, text);
+    int result = config_apply(settings, text);
     free(text);
     return result;
 }
 
 /* At the start, and again at SIGHUP. */
-static int configure(void *context, struct config *config)
+static int configure(void *context, struct broker_settings *settings)
 {
     const struct asked *asked = context;
-    int result = asked->config ? config_load(config, asked->config) : 0;
+    int result = asked->config ? config_load(settings, asked->config) : 0;
     for (size_t i = 0; !result && i < asked->set.count; i++)
-        result = config_apply(config, asked->set.items[i]);
+        result = config_apply(settings, asked->set.items[i]);
     if (!result && asked->listen.count)
-        result = set_listeners(config, &asked->listen);
-    if (!result && asked->data) {
-        free(config->data);
-        config->data = strdup(asked->data);
-        if (!config->data)
-            result = error_set(MAPLOG_NO_MEMORY, "no memory for settings");
-    }
+        result = set_listeners(settings, &asked->listen);
     return result;
 }
 
 static int run(struct asked *asked)
 {
-    struct config config;
-    struct server_options options = {
-        .config = &config, .configure = configure, .context = asked, .engine = asked->engine};
+    struct broker_settings settings;
+    const struct server_options options = {.settings = &settings,
+                                           .data = asked->data,
+                                           .configure = configure,
+                                           .context = asked,
+                                           .engine = asked->engine};
     if (asked->verbose)
         note_debug();
-    config_default(&config);
-    int result = configure(asked, &config);
+    broker_settings_default(&settings);
+    int result = configure(asked, &settings);
     if (!result)
         result = server_run(&options);
-    int status = result ? report_error(result, config.data ? config.data : DEFAULT_DATA) : 0;
-    config_free(&config);
+    int status = result ? report_error(result, server_data(&options)) : 0;
+    broker_settings_free(&settings);
     return status;
 }
 

@@ -12,41 +12,8 @@
 
 #define CONFIG_BYTES_MAX (1u << 20)
 
-void config_default(struct config *config)
-{
-    *config = (struct config){0};
-    broker_settings_default(&config->settings);
-}
-
-void config_free(struct config *config)
-{
-    broker_settings_free(&config->settings);
-    free(config->data);
-    *config = (struct config){0};
-}
-
-static int set_data(struct config *config, const char *value)
-{
-    if (strchr(value, ','))
-        return error_set(MAPLOG_UNSUPPORTED,
-                         "log.dirs: one directory holds everything here, not several (\"%s\")",
-                         value);
-    char *copy = strdup(value);
-    if (!copy)
-        return error_set(MAPLOG_NO_MEMORY, "no memory for settings");
-    free(config->data);
-    config->data = copy;
-    return 0;
-}
-
-static int apply(struct config *config, const char *name, const char *value)
-{
-    if (strcmp(name, "log.dirs") == 0 || strcmp(name, "log.dir") == 0)
-        return set_data(config, value);
-    return broker_settings_apply(&config->settings, name, value);
-}
-
-static int apply_line(struct config *config, const char *path, const struct property *property)
+static int apply_line(struct broker_settings *settings, const char *path,
+                      const struct property *property)
 {
     if (!property->value)
         return error_set(MAPLOG_INVALID, "%s line %d: \"%.*s\" is no name=value", path,
@@ -55,7 +22,7 @@ static int apply_line(struct config *config, const char *path, const struct prop
     char *value = strndup(property->value, property->value_length);
     int result = MAPLOG_NO_MEMORY;
     if (name && value)
-        result = apply(config, name, value);
+        result = broker_settings_apply(settings, name, value);
     else
         error_set(MAPLOG_NO_MEMORY, "no memory for settings");
     if (result == MAPLOG_NOT_FOUND) {
@@ -69,7 +36,7 @@ static int apply_line(struct config *config, const char *path, const struct prop
     return result;
 }
 
-int config_load(struct config *config, const char *path)
+int config_load(struct broker_settings *settings, const char *path)
 {
     char *text;
     size_t length, at = 0;
@@ -78,12 +45,12 @@ int config_load(struct config *config, const char *path)
         return result;
     struct property property = {0};
     while (!result && properties_next(text, length, &at, &property))
-        result = apply_line(config, path, &property);
+        result = apply_line(settings, path, &property);
     free(text);
     return result;
 }
 
-int config_apply(struct config *config, const char *assignment)
+int config_apply(struct broker_settings *settings, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
     if (!equals)
@@ -91,7 +58,7 @@ int config_apply(struct config *config, const char *assignment)
     char *name = strndup(assignment, (size_t)(equals - assignment));
     if (!name)
         return error_set(MAPLOG_NO_MEMORY, "no memory for settings");
-    int result = apply(config, name, equals + 1);
+    int result = broker_settings_apply(settings, name, equals + 1);
     free(name);
     return result;
 }

@@ -278,16 +278,18 @@ static void begin(struct connection *connection, uint32_t size)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-static void listen_on(struct connection *connection)
+static void receive_more(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    bool thirsty;
-    int result = inflow_room(&connection->inflow, worker->place, connection->exchange != NULL,
-                             &connection->receive.buffer, &connection->receive.size, &thirsty);
+    struct inflow_room room;
+    int result =
+        inflow_room(&connection->inflow, worker->place, connection->exchange != NULL, &room);
     if (result == 0) {
+        connection->receive.buffer = room.at;
+        connection->receive.size = room.size;
         connection->receiving = true;
         io_receive(worker->engine, &connection->receive);
-    } else if (thirsty && !connection->thirsty) {
+    } else if (room.thirsty && !connection->thirsty) {
         connection->thirsty = true;
         connection->next = worker->thirsty;
         worker->thirsty = connection;
@@ -316,7 +318,7 @@ static void work(struct connection *connection)
         connection_close(connection);
     else if (!connection->silent && !connection->receiving && !connection->thirsty &&
              (!connection->exchange || connection->exchange->parked))
-        listen_on(connection);
+        receive_more(connection);
 }
 
 /* The peer ends its sending: what it asked for is still answered, but nobody waits for it. */

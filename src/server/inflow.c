@@ -104,24 +104,21 @@ static int make_room(struct inflow *inflow, struct workplace *place, bool *thirs
     return grow(inflow, wanted > inflow->capacity && step > wanted ? wanted : (uint32_t)step);
 }
 
-int inflow_room(struct inflow *inflow, struct workplace *place, bool in_use, uint8_t **at,
-                size_t *size, bool *thirsty)
+int inflow_room(struct inflow *inflow, struct workplace *place, bool in_use,
+                struct inflow_room *room)
 {
-    *thirsty = false;
+    *room = (struct inflow_room){0};
     if (in_use && inflow->end == inflow->capacity)
         return MAPLOG_BUSY;
     if (!in_use && inflow->end > inflow->start) {
-        int result = make_room(inflow, place, thirsty);
+        int result = make_room(inflow, place, &room->thirsty);
         if (result)
             return result;
     }
-    if (!inflow->bytes) {
-        *at = NULL;
-        *size = 0;
-        return 0;
+    if (inflow->bytes) {
+        room->at = inflow->bytes + inflow->end;
+        room->size = inflow->capacity - inflow->end;
     }
-    *at = inflow->bytes + inflow->end;
-    *size = inflow->capacity - inflow->end;
     return 0;
 }
 

@@ -23,11 +23,16 @@ struct inflow {
 int inflow_frame(const struct inflow *inflow, uint32_t limit, uint32_t *size);
 /* Copies what the engine received. MAPLOG_NO_MEMORY. */
 int inflow_keep(struct inflow *inflow, struct workplace *place, const uint8_t *bytes, size_t size);
-/* Where to receive next. in_use: the first frame must stay where it is. *at NULL: nothing is kept,
- * receive into the engine's buffer. MAPLOG_BUSY: not before the request in use is answered, or
- * (*thirsty) before other connections gave memory back. */
-int inflow_room(struct inflow *inflow, struct workplace *place, bool in_use, uint8_t **at,
-                size_t *size, bool *thirsty);
+/* Where to receive next; at NULL: nothing is kept, receive into the engine's buffer. */
+struct inflow_room {
+    uint8_t *at;
+    size_t size;
+    bool thirsty; /* with MAPLOG_BUSY: wait until other connections give memory back */
+};
+/* in_use: the first frame must stay where it is. MAPLOG_BUSY: not before that request is answered,
+ * or thirsty. MAPLOG_NO_MEMORY. */
+int inflow_room(struct inflow *inflow, struct workplace *place, bool in_use,
+                struct inflow_room *room);
 /* The first `size` bytes are done with. receiving: more is being received behind the end. */
 void inflow_drop(struct inflow *inflow, struct workplace *place, uint32_t size, bool receiving);
 /* Gives all of it back. */

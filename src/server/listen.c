@@ -17,9 +17,39 @@ struct entry {
     char address[ENTRY_SIZE];
 };
 
-static bool protocol_is_plain(const char *name)
+/* What bind_entry needs to know. */
+struct binding {
+    struct listeners *listeners;
+    const struct broker_settings *settings;
+};
+
+/* The entry of a comma-separated list that begins with `name` and, if the entry is longer, goes on
+ * with ':': what is behind it, else NULL. */
+static const char *find_in_list(const char *list, const char *name, size_t *length)
 {
-    return strstr(name, "SSL") == NULL && strstr(name, "SASL") == NULL;
+    size_t name_length = strlen(name);
+    for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',') {
+        at += strspn(at, " ");
+        size_t end = strcspn(at, ", ");
+        if (end < name_length || memcmp(at, name, name_length) != 0 ||
+            (end > name_length && at[name_length] != ':'))
+            continue;
+        const char *behind = at + name_length + (end > name_length);
+        *length = end - (size_t)(behind - at);
+        return behind;
+    }
+    return NULL;
+}
+
+/* Kafka's rule: a name is a protocol unless the map says which one it means. */
+static bool is_plain(const struct broker_settings *settings, const char *name)
+{
+    size_t length = strlen(name);
+    const char *protocol = find_in_list(settings->listener_security_protocol_map, name, &length);
+    if (!protocol)
+        protocol = name;
+    return memmem(protocol, length, "SSL", 3) == NULL &&
+           memmem(protocol, length, "SASL", 4) == NULL;
 }
 
 static int read_entry(const char *setting, const char *text, size_t length, struct entry *entry)
@@ -71,12 +101,15 @@ static bool is_everywhere(const char *address)
 
 static int bind_entry(void *context, const struct entry *entry)
 {
-    struct listeners *listeners = context;
-    if (strcmp(entry->name, "CONTROLLER") == 0)
+    const struct binding *binding = context;
+    struct listeners *listeners = binding->listeners;
+    size_t length;
+    if (find_in_list(binding->settings->controller_listener_names, entry->name, &length))
         return 0; /* a Kafka broker's own quorum; there is none here */
-    if (!protocol_is_plain(entry->name))
+    if (!is_plain(binding->settings, entry->name))
         return error_set(MAPLOG_UNSUPPORTED,
-                         "listeners: %s is not offered, only PLAINTEXT: use a proxy for TLS",
+                         "listeners: %s means TLS or SASL, which is not offered: listen in "
+                         "PLAINTEXT behind a proxy",
                          entry->name);
     int fds[SOCKET_LISTENERS];
     int count = socket_listen(entry->address, BACKLOG, fds);
@@ -126,8 +159,9 @@ static int advertise_entry(void *context, const struct entry *entry)
 
 int listeners_open(const struct broker_settings *settings, struct listeners *listeners)
 {
+    struct binding binding = {listeners, settings};
     *listeners = (struct listeners){0};
-    int result = each_entry("listeners", settings->listeners, bind_entry, listeners);
+    int result = each_entry("listeners", settings->listeners, bind_entry, &binding);
     if (!result && listeners->count == 0)
         result = error_set(MAPLOG_INVALID, "listeners names no address: try localhost:9092");
     if (!result && settings->advertised_listeners)

@@ -134,7 +134,7 @@ static void stop_accepting(struct server *server)
 
 static void set_place(struct server *server, unsigned workers)
 {
-    const struct broker_settings *settings = &server->options->config->settings;
+    const struct broker_settings *settings = server->options->settings;
     struct workplace *place = &server->place;
     place->engine = server->options->engine ? server->options->engine : "epoll";
     place->idle_ms = settings->idle_ms;
@@ -149,7 +149,7 @@ static void set_place(struct server *server, unsigned workers)
 
 static int begin_workers(struct server *server)
 {
-    int32_t asked = server->options->config->settings.workers;
+    int32_t asked = server->options->settings->workers;
     unsigned count = asked > 0 ? (unsigned)asked : process_cpus();
     set_place(server, count);
     server->workers = calloc(count, sizeof *server->workers);
@@ -163,24 +163,31 @@ static int begin_workers(struct server *server)
     return 0;
 }
 
-static const char *data_of(const struct server_options *options)
+const char *server_data(const struct server_options *options)
 {
-    return options->config->data ? options->config->data : "data";
+    if (options->data)
+        return options->data;
+    const char *said = options->settings->log_dirs;
+    return said && said[0] ? said : "data";
 }
 
 static int begin(struct server *server)
 {
     const struct server_options *options = server->options;
-    const struct broker_settings *settings = &options->config->settings;
+    const struct broker_settings *settings = options->settings;
     const struct maplog_open_options attach = {.flags = MAPLOG_CREATE,
                                                .timeout_ms = options->attach_ms};
     struct io_limits limits = {.descriptors = LISTENERS, .buffer_bytes = 4096};
+    if (!options->data && strchr(server_data(options), ','))
+        return error_set(MAPLOG_UNSUPPORTED,
+                         "log.dirs: one directory holds everything here, not several (\"%s\")",
+                         server_data(options));
     /* The port first: a second server on it should leave the data alone. */
     int result = listeners_open(settings, &server->listeners);
     if (!result)
         result = io_open("epoll", &limits, &server->engine);
     if (!result)
-        result = directory_open(data_of(options), &attach, &server->directory);
+        result = directory_open(server_data(options), &attach, &server->directory);
     if (!result)
         result = broker_open(server->directory, settings, &server->host, clock_wall_ms(),
                              &server->place.broker);
@@ -198,7 +205,7 @@ static int begin(struct server *server)
 /* Connections first, then what they use. */
 static void end(struct server *server)
 {
-    int64_t stop_ms = clock_wall_ms() + server->options->config->settings.shutdown_ms;
+    int64_t stop_ms = clock_wall_ms() + server->options->settings->shutdown_ms;
     if (server->engine)
         stop_accepting(server);
     for (unsigned i = 0; i < server->workers_count; i++)
@@ -219,16 +226,16 @@ static void end(struct server *server)
 
 static void reload(struct server *server)
 {
-    struct config fresh;
+    struct broker_settings fresh;
     notify_reloading();
-    config_default(&fresh);
+    broker_settings_default(&fresh);
     if (server->options->configure(server->options->context, &fresh) < 0) {
         note('E', "settings stay as they were: %s", error_text());
     } else {
-        broker_configure(server->place.broker, &fresh.settings);
+        broker_configure(server->place.broker, &fresh);
         note('I', "settings were read again");
     }
-    config_free(&fresh);
+    broker_settings_free(&fresh);
     notify_ready();
 }
 
@@ -280,14 +287,14 @@ int server_run(const struct server_options *options)
         char where[NOTE_SIZE / 2];
         listeners_describe(&server.listeners, where, sizeof where);
         note('I', "serving data=%s listeners=%s workers=%u io=%s started_in_us=%" PRId64,
-             data_of(options), where, server.workers_count, server.place.engine,
+             server_data(options), where, server.workers_count, server.place.engine,
              (clock_monotonic_ns() - started_ns) / 1000);
         notify_ready();
         result = run(&server);
         notify_stopping();
         if (!result)
             note('I', "stopping: open requests have %" PRId64 " ms",
-                 options->config->settings.shutdown_ms);
+                 options->settings->shutdown_ms);
     }
     end(&server);
     signals_release();

@@ -4,16 +4,19 @@
  */
 #pragma once
 
-#include "server/config.h"
+#include "broker/settings.h"
 
 struct server_options {
-    struct config *config; /* settings and data directory (NULL there: "data") */
-    /* Makes the settings anew at SIGHUP. */
-    int (*configure)(void *context, struct config *fresh);
+    const struct broker_settings *settings;
+    const char *data; /* directory; NULL: log.dirs, else "data" */
+    /* Makes the settings anew at SIGHUP, from their defaults. */
+    int (*configure)(void *context, struct broker_settings *fresh);
     void *context;
     const char *engine; /* NULL: epoll */
     int attach_ms;      /* longest wait for another process that is attaching */
 };
 
+/* The directory that is served: "data" unless something names one. */
+const char *server_data(const struct server_options *options);
 /* Serves until SIGTERM or SIGINT, then drains and ends: 0. An error when it cannot begin. */
 int server_run(const struct server_options *options);

@@ -21,14 +21,12 @@ static void frame_header(uint8_t bytes[4], int32_t size)
 static void receive(struct inflow *inflow, struct workplace *place, uint32_t size)
 {
     while (size) {
-        uint8_t *at;
-        size_t room;
-        bool thirsty;
-        assert_int_equal(inflow_room(inflow, place, false, &at, &room, &thirsty), 0);
-        assert_non_null(at);
-        assert_true(room > 0);
-        uint32_t part = room < size ? (uint32_t)room : size;
-        memset(at, 'x', part);
+        struct inflow_room room;
+        assert_int_equal(inflow_room(inflow, place, false, &room), 0);
+        assert_non_null(room.at);
+        assert_true(room.size > 0);
+        uint32_t part = room.size < size ? (uint32_t)room.size : size;
+        memset(room.at, 'x', part);
         inflow->end += part;
         size -= part;
     }
@@ -39,12 +37,10 @@ static void empty_one_receives_into_the_engine(void **state)
     (void)state;
     struct workplace place = {0};
     struct inflow inflow = {0};
-    uint8_t *at = (uint8_t *)1;
-    size_t room;
-    bool thirsty;
-    assert_int_equal(inflow_room(&inflow, &place, false, &at, &room, &thirsty), 0);
-    assert_null(at);
-    assert_false(thirsty);
+    struct inflow_room room = {.at = (uint8_t *)1, .thirsty = true};
+    assert_int_equal(inflow_room(&inflow, &place, false, &room), 0);
+    assert_null(room.at);
+    assert_false(room.thirsty);
 }
 
 static void frame_is_whole_only_with_its_last_byte(void **state)
@@ -106,23 +102,17 @@ static void large_frames_wait_for_memory_that_others_have(void **state)
     struct workplace place = {.memory_limit = 1 << 20};
     struct inflow first = {0}, second = {0};
     uint8_t prefix[4];
-    uint8_t *at;
-    size_t room;
-    bool thirsty = false;
+    struct inflow_room room;
     frame_header(prefix, 700000);
     assert_int_equal(inflow_keep(&first, &place, prefix, 4), 0);
     receive(&first, &place, 100000);
     assert_int_equal(inflow_keep(&second, &place, prefix, 4), 0);
-    inflow_room(&second, &place, false, &at, &room, &thirsty);
-    while (!thirsty && room) { /* its small first buffer is filled */
-        second.end += (uint32_t)room;
-        room = 0;
-        inflow_room(&second, &place, false, &at, &room, &thirsty);
-    }
-    assert_true(thirsty);
+    while (inflow_room(&second, &place, false, &room) == 0)
+        second.end += (uint32_t)room.size; /* its small first buffer is filled */
+    assert_true(room.thirsty);
     inflow_free(&first, &place);
-    assert_int_equal(inflow_room(&second, &place, false, &at, &room, &thirsty), 0);
-    assert_false(thirsty);
+    assert_int_equal(inflow_room(&second, &place, false, &room), 0);
+    assert_false(room.thirsty);
     inflow_free(&second, &place);
     assert_int_equal(load_relaxed(&place.memory_used), 0);
 }
@@ -134,23 +124,21 @@ static void frame_in_use_stays_where_it_is(void **state)
     struct workplace place = {0};
     struct inflow inflow = {0};
     uint8_t frame[12] = {0};
-    uint8_t *at;
-    size_t room;
-    bool thirsty;
+    struct inflow_room room;
     frame_header(frame, 8);
     assert_int_equal(inflow_keep(&inflow, &place, frame, sizeof frame), 0);
     const uint8_t *before = inflow.bytes;
-    assert_int_equal(inflow_room(&inflow, &place, true, &at, &room, &thirsty), 0);
-    assert_ptr_equal(at, before + sizeof frame);
+    assert_int_equal(inflow_room(&inflow, &place, true, &room), 0);
+    assert_ptr_equal(room.at, before + sizeof frame);
     inflow_drop(&inflow, &place, sizeof frame, true); /* answered while that receive waits */
     assert_ptr_equal(inflow.bytes, before);
-    memcpy(at, frame, sizeof frame);
+    memcpy(room.at, frame, sizeof frame);
     inflow.end += sizeof frame;
     uint32_t size;
     assert_int_equal(inflow_frame(&inflow, LIMIT, &size), 1);
     inflow.end = inflow.capacity;
-    assert_int_equal(inflow_room(&inflow, &place, true, &at, &room, &thirsty), MAPLOG_BUSY);
-    assert_false(thirsty);
+    assert_int_equal(inflow_room(&inflow, &place, true, &room), MAPLOG_BUSY);
+    assert_false(room.thirsty);
     inflow_free(&inflow, &place);
 }
 
