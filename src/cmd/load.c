@@ -1,4 +1,4 @@
-/* load.c - records from standard input, and from whole files. */
+/* load.c - records from standard input, from lines of files that are read, and from whole files. */
 #define _GNU_SOURCE 1
 #include "cmd/load.h"
 
@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/lines.h"
+#include "cmd/inputs.h"
 #include "cmd/report.h"
 #include "os/file.h"
 
@@ -36,21 +37,23 @@ void load_record(const struct produce_how *how, const char *line, size_t size,
     record->value_size = size - record->key_size - how->separator_size;
 }
 
-static int produce(maplog_producer *producer, const struct produce_how *how, const char *line,
+static int produce(struct door_producer *producer, const struct produce_how *how, const char *line,
                    size_t size)
 {
     struct maplog_record record;
     load_record(how, line, size, &record);
-    return how->partition < 0 ? maplog_produce(producer, &record, NULL)
-                              : maplog_produce_to(producer, how->partition, &record, NULL);
+    return door_produce(producer, how->partition, &record);
 }
 
-/* ---- standard input -------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 struct stream {
-    maplog_producer *producer;
+    struct door_producer *producer;
     const struct produce_how *how;
     struct meter *meter;
+    int fd;
+    const char *name; /* for texts; NULL: standard input */
+    bool lively;      /* each read's lines are published at once */
     char *text;
     size_t capacity;
     size_t used;
@@ -79,7 +82,8 @@ static int take_line(struct stream *stream, const char *line, size_t size)
 {
     int result = produce(stream->producer, stream->how, line, size);
     if (result)
-        return error_prefix(result, "line %llu", (unsigned long long)stream->lines + 1);
+        return error_prefix(result, "%s%sline %llu", stream->name ? stream->name : "",
+                            stream->name ? ": " : "", (unsigned long long)stream->lines + 1);
     stream->lines++;
     return 0;
 }
@@ -107,7 +111,7 @@ static int take_lines(struct stream *stream)
     stream->used -= begin;
     memmove(stream->text, stream->text + begin, stream->used);
     stream->searched = stream->used;
-    int result = stream->lines > before ? maplog_flush(stream->producer) : 0;
+    int result = stream->lively && stream->lines > before ? door_flush(stream->producer) : 0;
     if (!result)
         meter_add(stream->meter, stream->lines - before, begin);
     return result;
@@ -119,20 +123,18 @@ static int read_lines(struct stream *stream)
         size_t got;
         int result = make_room(stream);
         if (!result)
-            result = file_read_stream(STDIN_FILENO, "standard input", stream->text + stream->used,
-                                      stream->capacity - stream->used, &got);
+            result = file_read_stream(stream->fd, stream->name ? stream->name : "standard input",
+                                      stream->text + stream->used, stream->capacity - stream->used,
+                                      &got);
         if (result == MAPLOG_BUSY)
             continue; /* a signal came */
         if (result)
             return result;
         stream->used += got;
-        if (got == 0 && stream->used == 0)
-            return 0;
-        if (got == 0) {
-            /* The last line has no newline: it is one all the same. */
+        if (got == 0 && stream->used > 0) /* the last line has no newline: it is one all the same */
             result = take_line(stream, stream->text, stream->used);
-            return result ? result : maplog_flush(stream->producer);
-        }
+        if (got == 0)
+            return result ? result : door_flush(stream->producer);
         result = take_lines(stream);
         if (result)
             return result;
@@ -140,18 +142,53 @@ static int read_lines(struct stream *stream)
     return 0;
 }
 
-int load_stream(maplog_producer *producer, const struct produce_how *how, struct meter *meter)
+int load_stream(struct door_producer *producer, const struct produce_how *how, struct meter *meter)
 {
-    struct stream stream = {.producer = producer, .how = how, .meter = meter};
+    struct stream stream = {
+        .producer = producer, .how = how, .meter = meter, .fd = STDIN_FILENO, .lively = true};
     int result = read_lines(&stream);
+    free(stream.text);
+    return result;
+}
+
+static int load_file_lines(struct stream *stream, const char *path)
+{
+    int result = file_open(AT_FDCWD, path, O_RDONLY, 0, &stream->fd);
+    if (result)
+        return result;
+    stream->name = path;
+    stream->used = stream->searched = 0;
+    stream->lines = 0;
+    result = read_lines(stream);
+    file_close(stream->fd);
+    return result;
+}
+
+int load_lines_far(struct door_producer *producer, const struct produce_how *how,
+                   const struct words *files, struct meter *meter)
+{
+    struct inputs inputs; /* only to find what cannot be read before anything is done */
+    int result = inputs_open(&inputs, files->items, files->count, STREAM_BYTES);
+    if (result)
+        return result;
+    meter->total_bytes = inputs.bytes;
+    inputs_close(&inputs);
+    struct produce_how own = *how;
+    struct stream stream = {.producer = producer, .how = &own, .meter = meter};
+    for (size_t i = 0; !result && i < files->count && !interrupted(); i++) {
+        /* Records without a key: each file goes to one partition. */
+        if (how->partition < 0 && !how->separator)
+            own.partition = (int32_t)(i % (size_t)far_partitions(producer->far));
+        result = load_file_lines(&stream, files->items[i]);
+    }
     free(stream.text);
     return result;
 }
 
 /* ---- whole files ----------------------------------------------------------------------------- */
 
-int load_files(maplog_producer *producer, const struct produce_how *how, const struct words *files,
-               struct meter *meter)
+int load_files(struct door_producer *producer, const struct produce_how *how,
+               const struct words *files, struct meter *meter)
 {
     int result = 0;
     for (size_t i = 0; !result && i < files->count && !interrupted(); i++) {
@@ -166,5 +203,5 @@ int load_files(maplog_producer *producer, const struct produce_how *how, const s
             return error_prefix(result, "%s", files->items[i]);
         meter_add(meter, 1, size);
     }
-    return result ? result : maplog_flush(producer);
+    return result ? result : door_flush(producer);
 }

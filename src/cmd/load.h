@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cmd/door_producer.h"
 #include "cmd/meter.h"
 #include "cmd/options.h"
 
@@ -26,7 +27,7 @@ void load_record(const struct produce_how *how, const char *line, size_t size,
                  struct maplog_record *record);
 
 /* Appends the lines of standard input in order; each read's lines are published at once. */
-int load_stream(maplog_producer *producer, const struct produce_how *how, struct meter *meter);
+int load_stream(struct door_producer *producer, const struct produce_how *how, struct meter *meter);
 
 /* Appends the lines of mapped files, on all CPUs, in order within each file. Of a topic with
  * several partitions each file's lines without key go to one. The producer only lends its place:
@@ -34,7 +35,10 @@ int load_stream(maplog_producer *producer, const struct produce_how *how, struct
  * appended is a prefix of each file. */
 int load_lines(maplog_producer *producer, const struct produce_how *how, const struct words *files,
                struct meter *meter);
+/* The same through a server: one file after the other is read. */
+int load_lines_far(struct door_producer *producer, const struct produce_how *how,
+                   const struct words *files, struct meter *meter);
 
 /* Appends each file as one record. */
-int load_files(maplog_producer *producer, const struct produce_how *how, const struct words *files,
-               struct meter *meter);
+int load_files(struct door_producer *producer, const struct produce_how *how,
+               const struct words *files, struct meter *meter);

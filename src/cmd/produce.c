@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "cmd/commands.h"
+#include "cmd/door_producer.h"
 #include "cmd/format.h"
 #include "cmd/load.h"
 #include "cmd/options.h"
@@ -18,9 +19,9 @@
 #define BATCH_BYTES (64u << 10) /* default of --batch */
 
 static const char help[] =
-    "usage: maplog produce TOPIC [OPTION]... [--data DIR]              lines of standard input\n"
-    "       maplog produce TOPIC --lines FILE... [OPTION]... [--data DIR]\n"
-    "       maplog produce TOPIC --file FILE... [OPTION]... [--data DIR]\n\n"
+    "usage: maplog produce TOPIC [OPTION]...              lines of standard input\n"
+    "       maplog produce TOPIC --lines FILE... [OPTION]...\n"
+    "       maplog produce TOPIC --file FILE... [OPTION]...\n\n"
     "Appends a record for each line, in order; the newline is not part of it. A missing topic is\n"
     "created.\n\n"
     "  --lines FILE...      map these files and load their lines on all CPUs\n"
@@ -32,13 +33,13 @@ static const char help[] =
     "  --compression CODEC  none (the default), gzip, snappy, lz4, zstd\n"
     "  --batch BYTES        largest batch (64k); 0: each record is a batch\n"
     "  --acks WHEN          memory (the default): a record survives the death of every process;\n"
-    "                       disk: success means that all survive a power cut; none: as memory\n"
-    "  --timeout TIME       longest wait for another writer of a partition (10s)\n"
-    "  --progress           say at the end how much and how fast\n"
-    "  --data DIR           the log's directory (data); created when it is missing\n";
+    "                       disk: success means that all survive a power cut; none: as memory,\n"
+    "                       but a server does not answer\n"
+    "  --timeout TIME       longest wait for another writer of a partition, or for a server (10s)\n"
+    "  --progress           say at the end how much and how fast\n" PLACE_HELP;
 
 struct asked {
-    const char *data;
+    struct place place;
     const char *separator;
     const char *compression;
     const char *acks;
@@ -117,47 +118,69 @@ static int parse_producer(const struct usage *usage, const struct asked *asked,
 
 /* ---- the work -------------------------------------------------------------------------------- */
 
-static int ensure_topic(maplog *log, const char *topic, const char *data)
+/* A topic whose records are not durable is no place for acks disk; it is not made for that. */
+static int create_topic(struct door *door, const char *topic, enum maplog_acks acks)
 {
-    struct maplog_topic found;
-    int result = maplog_topic_describe(log, topic, &found);
-    if (result != MAPLOG_NOT_FOUND)
-        return result;
-    result = maplog_topic_create(log, topic, 0, NULL);
+    if (door->remote && acks == MAPLOG_ACKS_DISK)
+        return error_set(MAPLOG_NOT_PERSISTENT,
+                         "--acks disk: %s has no topic %s; make one whose records it puts on disk "
+                         "before it answers: maplog topic create %s --config flush.messages=1",
+                         door_name(door), topic, topic);
+    int result = door_topic_create(door, topic, 0, NULL);
     if (result == MAPLOG_EXISTS) /* somebody was faster */
         return 0;
-    if (!result)
-        report_note("created topic %s in %s, with one partition", topic, data);
+    struct maplog_topic made = {.partitions = 1};
+    if (!result && door->remote)
+        result = door_topic_await(door, topic, &made);
+    if (!result && made.partitions == 1)
+        report_note("created topic %s in %s, with one partition", topic, door_name(door));
+    else if (!result)
+        report_note("created topic %s in %s, with %d partitions", topic, door_name(door),
+                    (int)made.partitions);
     return result;
+}
+
+static int ensure_topic(struct door *door, const char *topic, enum maplog_acks acks)
+{
+    struct maplog_topic found;
+    int result = door_topic_describe(door, topic, &found);
+    return result == MAPLOG_NOT_FOUND ? create_topic(door, topic, acks) : result;
+}
+
+static int load(struct door_producer *producer, const struct asked *asked,
+                const struct produce_how *how, struct meter *meter)
+{
+    if (asked->files.count)
+        return load_files(producer, how, &asked->files, meter);
+    if (!asked->lines.count)
+        return load_stream(producer, how, meter);
+    return producer->near ? load_lines(producer->near, how, &asked->lines, meter)
+                          : load_lines_far(producer, how, &asked->lines, meter);
 }
 
 static int produce(const struct asked *asked, const struct produce_how *how,
                    const struct maplog_producer_options *options)
 {
-    maplog *log = NULL;
-    maplog_producer *producer = NULL;
+    struct door door;
+    struct door_producer producer = {0};
     struct meter meter;
     catch_signals();
-    int result = attach_or_create(asked->data, &log);
+    int result = door_open(&asked->place, DOOR_CREATE, &door);
     if (!result)
-        result = ensure_topic(log, how->topic, asked->data);
+        result = ensure_topic(&door, how->topic, options->acks);
     if (!result)
-        result = maplog_producer_open(log, how->topic, options, &producer);
+        result = door_producer_open(&door, how->topic, options, &producer);
     meter_begin(&meter, "produced", asked->progress);
     if (!asked->lines.count && !asked->files.count && isatty(STDIN_FILENO))
         meter.live = false; /* somebody types */
-    if (!result && asked->lines.count)
-        result = load_lines(producer, how, &asked->lines, &meter);
-    else if (!result && asked->files.count)
-        result = load_files(producer, how, &asked->files, &meter);
-    else if (!result)
-        result = load_stream(producer, how, &meter);
+    if (!result)
+        result = load(&producer, asked, how, &meter);
     meter_end(&meter);
-    int status = result ? report_error(result, asked->data) : 0;
-    int closed = maplog_producer_close(producer);
+    int status = result ? door_report(&door, result) : 0;
+    int closed = door_producer_close(&producer);
     if (closed && !result)
-        status = report_error(closed, asked->data);
-    maplog_close(log);
+        status = door_report(&door, closed);
+    door_close(&door);
     return exit_status(status);
 }
 
@@ -188,11 +211,8 @@ static int run(const struct usage *usage, const struct asked *asked)
 
 int command_produce(int argc, char **argv)
 {
-    struct asked asked = {.data = DEFAULT_DATA,
-                          .compression = "none",
-                          .acks = "memory",
-                          .partition = -1,
-                          .batch = BATCH_BYTES};
+    struct asked asked = {
+        .compression = "none", .acks = "memory", .partition = -1, .batch = BATCH_BYTES};
     const struct option options[] = {
         {"lines", OPTION_REST, &asked.lines, 0, 0},
         {"file", OPTION_REST, &asked.files, 0, 0},
@@ -204,7 +224,7 @@ int command_produce(int argc, char **argv)
         {"acks", OPTION_TEXT, &asked.acks, 0, 0},
         {"timeout", OPTION_DURATION, &asked.timeout, 1, INT32_MAX},
         {"progress", OPTION_FLAG, &asked.progress, 0, 0},
-        {"data", OPTION_TEXT, &asked.data, 0, 0},
+        PLACE_OPTIONS(&asked.place),
         {0},
     };
     const struct usage usage = {"produce", help, options};

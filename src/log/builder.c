@@ -11,7 +11,11 @@
 void builder_init(struct builder *builder, enum maplog_compression codec)
 {
     /* No memory yet; capacity is what is used, so that the first record finds no room. */
-    *builder = (struct builder){.codec = codec, .capacity = BATCH_HEADER_BYTES};
+    *builder = (struct builder){.codec = codec,
+                                .capacity = BATCH_HEADER_BYTES,
+                                .producer_id = -1,
+                                .base_sequence = -1,
+                                .producer_epoch = -1};
     builder_clear(builder);
 }
 
@@ -100,9 +104,9 @@ static void put_header(const struct builder *builder, enum maplog_compression co
     bytes_store32(batch + BATCH_LAST_OFFSET_DELTA, (uint32_t)builder->records - 1);
     bytes_store64(batch + BATCH_BASE_TIMESTAMP, (uint64_t)builder->base_timestamp);
     bytes_store64(batch + BATCH_MAX_TIMESTAMP, (uint64_t)builder->max_timestamp);
-    bytes_store64(batch + BATCH_PRODUCER_ID, UINT64_MAX);
-    bytes_store16(batch + BATCH_PRODUCER_EPOCH, UINT16_MAX);
-    bytes_store32(batch + BATCH_BASE_SEQUENCE, UINT32_MAX);
+    bytes_store64(batch + BATCH_PRODUCER_ID, (uint64_t)builder->producer_id);
+    bytes_store16(batch + BATCH_PRODUCER_EPOCH, (uint16_t)builder->producer_epoch);
+    bytes_store32(batch + BATCH_BASE_SEQUENCE, (uint32_t)builder->base_sequence);
     bytes_store32(batch + BATCH_RECORD_COUNT, (uint32_t)builder->records);
     bytes_store32(batch + BATCH_CRC, crc32c(0, batch + BATCH_ATTRIBUTES, size - BATCH_ATTRIBUTES));
 }

@@ -19,7 +19,10 @@ struct builder {
     int64_t base_timestamp; /* of the first record */
     int64_t max_timestamp;
     enum maplog_compression codec; /* may be changed until builder_finish */
-    struct codec_buffer packed;    /* the compressed batch, after builder_finish */
+    int64_t producer_id;           /* these three as well; -1 each: not idempotent */
+    int32_t base_sequence;
+    int16_t producer_epoch;
+    struct codec_buffer packed; /* the compressed batch, after builder_finish */
 };
 
 void builder_init(struct builder *builder, enum maplog_compression codec);
