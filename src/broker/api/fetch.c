@@ -213,7 +213,7 @@ static bool is_ready(struct broker *broker, const struct fetch_state *state)
 }
 
 /* From here on it hears of every append. True when there is enough already. */
-static bool listen(struct broker *broker, const struct fetch_state *state)
+static bool hear(struct broker *broker, const struct fetch_state *state)
 {
     for (int32_t i = 0; i < state->count; i++) {
         if (state->items[i]->partition)
@@ -235,7 +235,7 @@ static bool wait_for_more(struct broker *broker, struct broker_request *request,
         state->waiters[i].slot = state->items[i]->partition->slot;
         waiters_add(broker->waiters, &state->waiters[i]);
     }
-    return !listen(broker, state);
+    return !hear(broker, state);
 }
 
 static void stop_waiting(struct broker *broker, struct fetch_state *state)
@@ -412,8 +412,7 @@ enum broker_outcome fetch_handle(struct broker *broker, struct broker_request *r
             return BROKER_PARK;
     } else if (state->stage == FETCH_WARMING) {
         return answer(broker, request, now_ms);
-    } else if (now_ms < request->deadline_ms && !is_ready(broker, state) &&
-               !listen(broker, state)) {
+    } else if (now_ms < request->deadline_ms && !is_ready(broker, state) && !hear(broker, state)) {
         return BROKER_PARK;
     }
     read_all(broker, request, state);

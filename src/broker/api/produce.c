@@ -231,8 +231,8 @@ static struct produce_state *begin(struct broker *broker, struct broker_request 
 /* ---- appending ------------------------------------------------------------------------------- */
 
 /* The answer to a batch that is in the log, now or since it was sent the first time. */
-static void accept(struct produce_state *state, struct part *part,
-                   const struct writers_verdict *verdict)
+static void confirm(struct produce_state *state, struct part *part,
+                    const struct writers_verdict *verdict)
 {
     part->to->base_offset = verdict->appended.base_offset;
     part->to->log_append_time_ms = verdict->appended.log_append_time;
@@ -250,7 +250,7 @@ static void settle(struct produce_state *state, struct broker_request *request, 
     switch (verdict->verdict) {
     case PRODUCERS_APPEND:
     case PRODUCERS_DUPLICATE:
-        accept(state, part, verdict);
+        confirm(state, part, verdict);
         break;
     case PRODUCERS_OUT_OF_ORDER:
         refuse(request, part, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER,
