@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "broker/admin.h"
 
-#define VALUE_SIZE 4096    /* of a setting's value as text */
-#define SYNONYMS_MAX 10    /* the topic's own, and three layers of at most three names */
-#define BROKER_NAMES_MAX 3 /* settings that give one default */
+#define VALUE_SIZE 4096 /* of a setting's value as text */
+/* Layers of a topic's setting: its own, and three of each name that gives its default. */
+#define LAYERS_MAX (1 + 3 * SETTINGS_FOR_TOPIC_MAX)
 
 /* ---- the settings in force ------------------------------------------------------------------- */
 
@@ -69,63 +69,59 @@ int configs_state(struct broker *broker, const struct broker_settings *stated)
 
 /* ---- describing ------------------------------------------------------------------------------ */
 
-/* One setting on its way into an answer. */
+typedef struct describe_configs_response_results_configs_synonyms layer;
+
+/* One setting on its way into an answer. Names and defaults are constants; what somebody set is
+ * copied. */
 struct describing {
     const struct configs_query *query;
-    const struct catalog_topic *changed;                       /* what clients changed; or NULL */
-    const struct setting_description *names[BROKER_NAMES_MAX]; /* that give its value */
-    int name_count;
+    const struct catalog_topic *changed; /* what clients changed; or NULL */
     enum config_source changed_source;
-    described_config *to;
+    const struct setting_description *names[SETTINGS_FOR_TOPIC_MAX]; /* that give its value */
+    size_t name_count;
+    layer layers[LAYERS_MAX]; /* the strongest first */
+    int32_t layer_count;
+    bool failed; /* for want of memory */
 };
 
-static struct wire_string copy_text(struct arena *arena, const char *text)
+static int no_memory(void)
 {
-    return wire_text(text ? arena_copy(arena, text, strlen(text)) : NULL);
+    return error_set(MAPLOG_NO_MEMORY, "no memory for settings");
 }
 
-static void add_synonym(struct describing *now, const char *name, const char *value,
-                        enum config_source source)
+static struct wire_string keep(struct describing *now, const char *value)
 {
-    struct arena *arena = now->query->arena;
-    described_config *to = now->to;
-    if (to->synonyms_count == 0)
-        to->config_source = (int8_t)source; /* the strongest comes first */
-    if (!value || to->synonyms_count == SYNONYMS_MAX)
-        return;
-    struct describe_configs_response_results_configs_synonyms *synonym =
-        &to->synonyms[to->synonyms_count++];
-    synonym->name = copy_text(arena, name);
-    synonym->value = copy_text(arena, value);
-    synonym->source = (int8_t)source;
+    char *copy = arena_copy(now->query->arena, value, strlen(value));
+    now->failed |= !copy;
+    return wire_text(copy);
+}
+
+static void add_layer(struct describing *now, const char *name, struct wire_string value,
+                      enum config_source source)
+{
+    now->layers[now->layer_count++] =
+        (layer){.name = wire_text(name), .value = value, .source = (int8_t)source};
 }
 
 /* The layers below a topic's override. */
 static void add_layers(struct describing *now)
 {
     const struct broker_settings *stated = &now->query->broker->stated;
-    for (int i = 0; i < now->name_count; i++) {
+    for (size_t i = 0; i < now->name_count; i++) {
         const char *value = catalog_config(now->changed, now->names[i]->name);
         if (value)
-            add_synonym(now, now->names[i]->name, value, now->changed_source);
+            add_layer(now, now->names[i]->name, keep(now, value), now->changed_source);
     }
-    for (int i = 0; i < now->name_count; i++) {
+    for (size_t i = 0; i < now->name_count; i++) {
         const char *value = broker_settings_given(stated, now->names[i]->name);
         if (value)
-            add_synonym(now, now->names[i]->name, value, SOURCE_FILE);
+            add_layer(now, now->names[i]->name, keep(now, value), SOURCE_FILE);
     }
-    for (int i = 0; i < now->name_count; i++) {
-        if (now->names[i]->default_value)
-            add_synonym(now, now->names[i]->name, now->names[i]->default_value, SOURCE_DEFAULT);
+    for (size_t i = 0; i < now->name_count; i++) {
+        const char *value = now->names[i]->default_value;
+        if (value)
+            add_layer(now, now->names[i]->name, wire_text(value), SOURCE_DEFAULT);
     }
-}
-
-static void name_those_of_topic(struct describing *now, const char *topic_setting)
-{
-    const struct setting_description *name;
-    for (size_t i = 0; i < BROKER_NAMES_MAX && (name = broker_setting_for_topic(topic_setting, i));
-         i++)
-        now->names[now->name_count++] = name;
 }
 
 /* A broker setting and the weaker names of the same default. */
@@ -135,43 +131,31 @@ static void name_those_of_broker(struct describing *now, const struct setting_de
         now->names[now->name_count++] = setting;
         return;
     }
-    name_those_of_topic(now, setting->topic);
-    int first = 0;
+    now->name_count = broker_settings_for_topic(setting->topic, now->names);
+    size_t first = 0;
     while (now->names[first] != setting)
         first++;
     now->name_count -= first;
-    memmove(now->names, now->names + first, (size_t)now->name_count * sizeof *now->names);
+    memmove(now->names, now->names + first, now->name_count * sizeof *now->names);
 }
 
-static bool is_wanted(const struct configs_query *query, const char *name)
+/* Fills the setting in; false without memory. */
+static bool put(struct describing *now, const struct setting_description *about,
+                described_config *to)
 {
-    bool wanted = query->name_count < 0;
-    for (int32_t i = 0; !wanted && i < query->name_count; i++)
-        wanted = wire_equal(query->names[i], name);
-    return wanted;
-}
-
-/* Begins a setting in the answer; false without memory. */
-static bool begin(struct describing *now, described_config *to, const char *name, const char *value)
-{
-    struct arena *arena = now->query->arena;
-    now->to = to;
-    to->synonyms =
-        wire_array(arena, &wire_describe_configs_response_results_configs_synonyms, SYNONYMS_MAX);
-    to->name = copy_text(arena, name);
-    to->value = copy_text(arena, value);
-    to->config_source = SOURCE_DEFAULT;
-    to->documentation = wire_text(NULL);
-    return to->synonyms && to->name.at;
-}
-
-static void end(struct describing *now, enum setting_type type, const char *about)
-{
-    now->to->config_type = (int8_t)type;
-    if (now->query->documentation)
-        now->to->documentation = wire_text(about);
-    if (!now->query->synonyms)
-        now->to->synonyms_count = 0;
+    to->config_source = (int8_t)(now->layer_count ? now->layers[0].source : SOURCE_DEFAULT);
+    to->config_type = (int8_t)about->type;
+    to->documentation = wire_text(now->query->documentation ? about->about : NULL);
+    if (now->query->synonyms && now->layer_count) {
+        to->synonyms =
+            wire_array(now->query->arena, &wire_describe_configs_response_results_configs_synonyms,
+                       now->layer_count);
+        if (!to->synonyms)
+            return false;
+        memcpy(to->synonyms, now->layers, (size_t)now->layer_count * sizeof *now->layers);
+        to->synonyms_count = now->layer_count;
+    }
+    return !now->failed;
 }
 
 /* Topic settings that have no default at the broker. */
@@ -202,49 +186,79 @@ static const struct setting_description *describe_own(const char *name)
     return NULL;
 }
 
-static int no_memory(void)
+/* A setting that is wanted. Chosen as long as no lock is held: a request may name many. */
+struct chosen {
+    const char *name, *standard;
+    const struct setting_description
+        *about; /* NULL: a topic setting with a default at the broker */
+};
+
+static bool is_wanted(const struct configs_query *query, const char *name)
 {
-    return error_set(MAPLOG_NO_MEMORY, "no memory for settings");
+    bool wanted = query->name_count < 0;
+    for (int32_t i = 0; !wanted && i < query->name_count; i++)
+        wanted = wire_equal(query->names[i], name);
+    return wanted;
 }
 
-/* One known setting of a topic (NULL: without overrides). */
+static struct chosen of_topic(size_t i)
+{
+    struct chosen chosen = {0};
+    if (settings_known(i, &chosen.name, &chosen.standard))
+        chosen.about = describe_own(chosen.name);
+    return chosen;
+}
+
+static struct chosen of_broker(size_t i)
+{
+    const struct setting_description *about = broker_setting(i);
+    return about ? (struct chosen){about->name, about->default_value, about} : (struct chosen){0};
+}
+
+/* *chosen ends with one without a name; found has room for them. */
+static int choose(const struct configs_query *query, struct chosen (*of)(size_t i),
+                  struct chosen **chosen, struct configs_found *found)
+{
+    int32_t known = 0, count = 0;
+    while (of((size_t)known).name)
+        known++;
+    *chosen = arena_take_array(query->arena, (size_t)known + 1, sizeof **chosen);
+    for (int32_t i = 0; *chosen && i < known; i++) {
+        struct chosen candidate = of((size_t)i);
+        if (is_wanted(query, candidate.name))
+            (*chosen)[count++] = candidate;
+    }
+    found->count = count;
+    found->configs =
+        wire_array(query->arena, &wire_describe_configs_response_results_configs, count);
+    return *chosen && found->configs ? 0 : no_memory();
+}
+
 static bool put_topic_setting(const struct configs_query *query, const struct catalog_topic *topic,
-                              const char *name, described_config *to)
+                              const struct chosen *chosen, described_config *to)
 {
     const struct catalog *catalog = &query->broker->directory->catalog;
     struct describing now = {
         .query = query, .changed = catalog->broker, .changed_source = SOURCE_BROKER_DEFAULT};
-    const char *override = catalog_config(topic, name);
-    if (!begin(&now, to, name, override ? override : catalog_default(catalog, name)))
-        return false;
+    const char *override = catalog_config(topic, chosen->name);
+    const char *set = override ? override : catalog_config(catalog->defaults, chosen->name);
+    to->name = wire_text(chosen->name);
+    to->value = set ? keep(&now, set) : wire_text(chosen->standard);
     if (override)
-        add_synonym(&now, name, override, SOURCE_TOPIC);
-    name_those_of_topic(&now, name);
+        add_layer(&now, chosen->name, to->value, SOURCE_TOPIC);
+    now.name_count = broker_settings_for_topic(chosen->name, now.names);
     add_layers(&now);
-    const struct setting_description *described =
-        now.name_count ? now.names[0] : describe_own(name);
-    if (described)
-        end(&now, described->type, described->about);
-    return true;
+    return put(&now, chosen->about ? chosen->about : now.names[0], to);
 }
 
 /* The directory's lock is held. */
 static int put_topic(const struct configs_query *query, const struct catalog_topic *topic,
-                     struct configs_found *found)
+                     const struct chosen *chosen, struct configs_found *found)
 {
-    const char *name, *standard;
-    int32_t known = 0;
-    while (settings_known((size_t)known, &name, &standard))
-        known++;
-    found->count = 0;
-    found->configs =
-        wire_array(query->arena, &wire_describe_configs_response_results_configs, known);
-    bool whole = found->configs;
+    bool whole = true;
     pthread_mutex_lock(&query->broker->settings_lock);
-    for (size_t i = 0; whole && settings_known(i, &name, &standard); i++) {
-        if (is_wanted(query, name))
-            whole = put_topic_setting(query, topic, name, &found->configs[found->count++]);
-    }
+    for (int32_t i = 0; whole && i < found->count; i++)
+        whole = put_topic_setting(query, topic, &chosen[i], &found->configs[i]);
     pthread_mutex_unlock(&query->broker->settings_lock);
     return whole ? 0 : no_memory();
 }
@@ -253,13 +267,17 @@ int configs_describe_topic(const struct configs_query *query, const char *topic,
                            struct configs_found *found)
 {
     struct directory *directory = query->broker->directory;
+    struct chosen *chosen;
+    int result = choose(query, of_topic, &chosen, found);
+    if (result)
+        return result;
     pthread_mutex_lock(&directory->lock);
-    int result = directory_refresh(directory);
+    result = directory_refresh(directory);
     const struct catalog_topic *known = result ? NULL : catalog_find(&directory->catalog, topic);
     if (!result && !known)
         result = error_set(MAPLOG_NOT_FOUND, "no topic %s in %s", topic, directory->path);
     if (!result)
-        result = put_topic(query, known, found);
+        result = put_topic(query, known, chosen, found);
     pthread_mutex_unlock(&directory->lock);
     return result;
 }
@@ -269,21 +287,23 @@ int configs_describe_overrides(const struct configs_query *query, const char *co
 {
     struct directory *directory = query->broker->directory;
     struct catalog single = {0};
-    int result = catalog_add(&single, "topic", 1, overrides, &(struct uuid){{0}});
+    struct chosen *chosen;
+    int result = choose(query, of_topic, &chosen, found);
+    if (!result)
+        result = catalog_add(&single, "topic", 1, overrides, &(struct uuid){{0}});
     if (result)
         return result;
     pthread_mutex_lock(&directory->lock);
     result = directory_refresh(directory);
     if (!result)
-        result = put_topic(query, single.topics[0], found);
+        result = put_topic(query, single.topics[0], chosen, found);
     pthread_mutex_unlock(&directory->lock);
     catalog_free(&single);
     return result;
 }
 
-static bool put_broker_setting(const struct configs_query *query,
-                               const struct setting_description *setting, enum config_source source,
-                               described_config *to)
+static bool put_broker_setting(const struct configs_query *query, enum config_source source,
+                               const struct setting_description *setting, described_config *to)
 {
     struct broker *broker = query->broker;
     struct describing now = {
@@ -291,34 +311,27 @@ static bool put_broker_setting(const struct configs_query *query,
     char value[VALUE_SIZE];
     broker_settings_value(&broker->settings, setting->name, value, sizeof value);
     bool has_value = *value || setting->default_value;
-    if (!begin(&now, to, setting->name, has_value ? value : NULL))
-        return false;
+    to->name = wire_text(setting->name);
+    to->value = has_value ? keep(&now, value) : wire_text(NULL);
     to->read_only = !setting->dynamic;
     name_those_of_broker(&now, setting);
     add_layers(&now);
-    end(&now, setting->type, setting->about);
-    return true;
+    return put(&now, setting, to);
 }
 
 int configs_describe_broker(const struct configs_query *query, enum config_source source,
                             struct configs_found *found)
 {
     struct directory *directory = query->broker->directory;
-    const struct setting_description *setting;
-    int32_t known = 0;
-    while (broker_setting((size_t)known))
-        known++;
-    found->count = 0;
-    found->configs =
-        wire_array(query->arena, &wire_describe_configs_response_results_configs, known);
-    if (!found->configs)
-        return no_memory();
+    struct chosen *chosen;
+    int result = choose(query, of_broker, &chosen, found);
+    if (result)
+        return result;
     pthread_mutex_lock(&directory->lock);
-    int result = directory_refresh(directory);
+    result = directory_refresh(directory);
     pthread_mutex_lock(&query->broker->settings_lock);
-    for (size_t i = 0; !result && (setting = broker_setting(i)); i++) {
-        if (is_wanted(query, setting->name) &&
-            !put_broker_setting(query, setting, source, &found->configs[found->count++]))
+    for (int32_t i = 0; !result && i < found->count; i++) {
+        if (!put_broker_setting(query, source, chosen[i].about, &found->configs[i]))
             result = no_memory();
     }
     pthread_mutex_unlock(&query->broker->settings_lock);

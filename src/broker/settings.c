@@ -35,18 +35,24 @@ const struct setting_description *broker_setting_find(const char *name)
     return row ? &row->description : NULL;
 }
 
-const struct setting_description *broker_setting_for_topic(const char *topic_setting, size_t i)
+size_t broker_settings_for_topic(const char *topic_setting,
+                                 const struct setting_description *found[SETTINGS_FOR_TOPIC_MAX])
 {
-    static const int64_t units[] = {1, 60000, 3600000}; /* the finest is the strongest */
-    for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
-        for (size_t r = 0; r < setting_row_count; r++) {
-            const struct setting_row *row = &setting_rows[r];
-            if (row->form == FORM_TOPIC && row->unit == units[u] &&
-                strcmp(row->description.topic, topic_setting) == 0 && i-- == 0)
-                return &row->description;
+    int64_t units[SETTINGS_FOR_TOPIC_MAX]; /* the finest is the strongest */
+    size_t count = 0;
+    for (size_t r = 0; r < setting_row_count && count < SETTINGS_FOR_TOPIC_MAX; r++) {
+        const struct setting_row *row = &setting_rows[r];
+        if (row->form != FORM_TOPIC || strcmp(row->description.topic, topic_setting) != 0)
+            continue;
+        size_t at = count++;
+        for (; at > 0 && units[at - 1] > row->unit; at--) {
+            units[at] = units[at - 1];
+            found[at] = found[at - 1];
         }
+        units[at] = row->unit;
+        found[at] = &row->description;
     }
-    return NULL;
+    return count;
 }
 
 static bool is_passed_over(const char *name)
@@ -360,14 +366,12 @@ void broker_setting_to_topic(const char *name, const char *value, char *text, si
 /* True when a stronger name of the same topic setting was given, too. */
 static bool is_overruled(const struct broker_settings *settings, const struct setting_row *row)
 {
-    const struct setting_description *rival;
-    for (size_t i = 0; (rival = broker_setting_for_topic(row->description.topic, i)); i++) {
-        if (rival == &row->description)
-            return false;
-        if (broker_settings_given(settings, rival->name))
-            return true;
-    }
-    return false;
+    const struct setting_description *rivals[SETTINGS_FOR_TOPIC_MAX];
+    size_t count = broker_settings_for_topic(row->description.topic, rivals);
+    bool overruled = false;
+    for (size_t i = 0; !overruled && i < count && rivals[i] != &row->description; i++)
+        overruled = broker_settings_given(settings, rivals[i]->name);
+    return overruled;
 }
 
 char **broker_settings_defaults(const struct broker_settings *settings)

@@ -86,9 +86,11 @@ void broker_settings_value(const struct broker_settings *settings, const char *n
                            size_t size);
 /* The value that was given for it; NULL: it has its default. */
 const char *broker_settings_given(const struct broker_settings *settings, const char *name);
-/* The i-th setting that gives a topic setting its default, the strongest first (log.retention.ms,
- * minutes, hours); NULL behind the last. */
-const struct setting_description *broker_setting_for_topic(const char *topic_setting, size_t i);
+/* Settings that give a topic setting its default, the strongest first (log.retention.ms, minutes,
+ * hours); how many. */
+#define SETTINGS_FOR_TOPIC_MAX 3
+size_t broker_settings_for_topic(const char *topic_setting,
+                                 const struct setting_description *found[SETTINGS_FOR_TOPIC_MAX]);
 /* A value of such a setting as the topic setting has it: hours become milliseconds. */
 void broker_setting_to_topic(const char *name, const char *value, char *text, size_t size);
 /* The defaults of topic settings that were given, "retention.ms=3600000", as

@@ -80,18 +80,14 @@ static int put_resource(const struct configs_query *query, const asked *resource
     return 0;
 }
 
-enum broker_outcome describe_configs_handle(struct broker *broker, struct broker_request *request,
-                                            int64_t now_ms)
+static bool describe(struct broker *broker, struct broker_request *request)
 {
-    (void)now_ms;
     const struct describe_configs_request *body = request->body;
     struct describe_configs_response *answer = request->answer;
     answer->results =
         wire_array(&request->arena, &wire_describe_configs_response_results, body->resources_count);
-    if (!answer->results) {
-        error_set(MAPLOG_NO_MEMORY, "no memory for %d resources", body->resources_count);
-        return BROKER_CLOSE;
-    }
+    if (!answer->results)
+        return false;
     answer->results_count = body->resources_count;
     int result = 0;
     for (int32_t i = 0; !result && i < body->resources_count; i++) {
@@ -106,5 +102,19 @@ enum broker_outcome describe_configs_handle(struct broker *broker, struct broker
         };
         result = put_resource(&query, resource, &answer->results[i]);
     }
-    return result ? BROKER_CLOSE : BROKER_ANSWER;
+    return !result;
+}
+
+/* Nothing here waits; but to describe thousands of topics takes a while. */
+static void work(struct broker_request *request)
+{
+    struct admin *admin = request->state;
+    admin->failed = !describe(admin->broker, request);
+}
+
+enum broker_outcome describe_configs_handle(struct broker *broker, struct broker_request *request,
+                                            int64_t now_ms)
+{
+    (void)now_ms;
+    return admin_cold(broker, request, sizeof(struct admin), work);
 }

@@ -153,6 +153,11 @@ enum broker_outcome describe_topic_partitions_handle(struct broker *broker,
     (void)now_ms;
     const struct describe_topic_partitions_request *body = request->body;
     int32_t room = body->response_partition_limit;
+    if (body->topics_count > LIMIT_PARTITIONS) {
+        error_set(MAPLOG_LIMIT, "DescribeTopicPartitions of %d topics: a directory has at most %d",
+                  body->topics_count, LIMIT_PARTITIONS);
+        return BROKER_CLOSE;
+    }
     struct page page = {
         .broker = broker,
         .arena = &request->arena,

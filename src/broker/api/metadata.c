@@ -280,7 +280,13 @@ static bool is_any_missing(struct broker *broker, const struct broker_request *r
 enum broker_outcome metadata_handle(struct broker *broker, struct broker_request *request,
                                     int64_t now_ms)
 {
+    const struct metadata_request *body = request->body;
     (void)now_ms;
+    if (body->topics_count > LIMIT_PARTITIONS) {
+        error_set(MAPLOG_LIMIT, "Metadata of %d topics: a directory has at most %d",
+                  body->topics_count, LIMIT_PARTITIONS);
+        return BROKER_CLOSE;
+    }
     if (request->state || is_any_missing(broker, request)) {
         enum broker_outcome outcome =
             admin_cold(broker, request, sizeof(struct metadata_state), create_missing);

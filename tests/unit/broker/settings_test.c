@@ -72,12 +72,13 @@ static void defaults_agree_with_those_of_topics(void **state)
     (void)state;
     const char *name, *standard;
     for (size_t i = 0; settings_known(i, &name, &standard); i++) {
-        const struct setting_description *now;
-        for (size_t s = 0; (now = broker_setting_for_topic(name, s)); s++) {
+        const struct setting_description *found[SETTINGS_FOR_TOPIC_MAX];
+        size_t count = broker_settings_for_topic(name, found);
+        for (size_t f = 0; f < count; f++) {
             char text[64];
-            if (!now->default_value)
+            if (!found[f]->default_value)
                 continue;
-            broker_setting_to_topic(now->name, now->default_value, text, sizeof text);
+            broker_setting_to_topic(found[f]->name, found[f]->default_value, text, sizeof text);
             assert_string_equal(text, standard);
         }
     }

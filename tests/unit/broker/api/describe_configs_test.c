@@ -207,6 +207,26 @@ static void the_file_is_a_source(void **state)
     call_end(&call);
 }
 
+/* A tool that lists topics asks for the settings of all of them at once. */
+static void ten_thousand_topics_fit_in_an_answer(void **state)
+{
+    (void)state;
+    enum { COUNT = 10000 };
+    struct call call;
+    asked *resources = calloc(COUNT, sizeof *resources);
+    for (int32_t i = 0; i < COUNT; i++)
+        resources[i] = resource(RESOURCE_TOPIC, "orders");
+    struct describe_configs_request body;
+    wire_init(&wire_describe_configs_request, &body);
+    body.resources = resources;
+    body.resources_count = COUNT;
+    const response *answer = call_ask(&call, DESCRIBE_CONFIGS, 4, &body);
+    assert_int_equal(answer->results_count, COUNT);
+    expect(config_of(&answer->results[COUNT - 1], "retention.ms"), "1000", SOURCE_TOPIC);
+    call_end(&call);
+    free(resources);
+}
+
 static int16_t error_of(int8_t type, const char *name)
 {
     struct call call;
@@ -251,6 +271,7 @@ int main(void)
         TEST(only_the_keys_that_are_asked_for),
         TEST(the_broker_has_settings),
         TEST(the_file_is_a_source),
+        TEST(ten_thousand_topics_fit_in_an_answer),
         TEST(what_is_not_there_has_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

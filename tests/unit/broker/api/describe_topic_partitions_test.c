@@ -160,6 +160,22 @@ static void what_is_not_there_has_an_error(void **state)
     call_end(&call);
 }
 
+static void nobody_asks_for_more_topics_than_there_can_be(void **state)
+{
+    (void)state;
+    struct call call;
+    struct describe_topic_partitions_request body;
+    wire_init(&wire_describe_topic_partitions_request, &body);
+    body.topics_count = LIMIT_PARTITIONS + 1;
+    body.topics = calloc((size_t)body.topics_count, sizeof *body.topics);
+    for (int32_t t = 0; t < body.topics_count; t++)
+        body.topics[t].name = wire_text("t");
+    assert_int_equal(call_begin(&call, DESCRIBE_TOPIC_PARTITIONS, 0, &body), BROKER_CLOSE);
+    assert_non_null(strstr(error_text(), "at most 32768"));
+    call_end(&call);
+    free(body.topics);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, broker_remove)
 
 int main(void)
@@ -171,6 +187,7 @@ int main(void)
         TEST(a_limit_below_one_is_one),
         TEST(a_cursor_need_not_name_a_topic_that_is_there),
         TEST(what_is_not_there_has_an_error),
+        TEST(nobody_asks_for_more_topics_than_there_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,6 +255,21 @@ static void operations_are_told_when_asked_for(void **state)
     call_end(&call);
 }
 
+static void nobody_asks_for_more_topics_than_there_can_be(void **state)
+{
+    (void)state;
+    struct call call;
+    int32_t count = LIMIT_PARTITIONS + 1;
+    asked *topics = calloc((size_t)count, sizeof *topics);
+    for (int32_t t = 0; t < count; t++)
+        topics[t] = by_name("t");
+    struct metadata_request body = ask_for(topics, count);
+    assert_int_equal(call_begin(&call, METADATA, 9, &body), BROKER_CLOSE);
+    assert_non_null(strstr(error_text(), "at most 32768"));
+    call_end(&call);
+    free(topics);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_make, broker_remove)
 
 int main(void)
@@ -271,6 +286,7 @@ int main(void)
         TEST(a_bad_name_is_told_apart_from_an_unknown_one),
         TEST(a_name_with_a_nul_byte_is_no_name),
         TEST(operations_are_told_when_asked_for),
+        TEST(nobody_asks_for_more_topics_than_there_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
