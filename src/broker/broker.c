@@ -32,6 +32,29 @@ void broker_note(struct broker *broker, char level, const char *format, ...)
     broker->host->note(broker->host->context, level, text);
 }
 
+/* FNV-1a; never 0. */
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = 14695981039346656037ull;
+    for (; *text; text++)
+        hash = (hash ^ (uint8_t)*text) * 1099511628211ull;
+    return hash ? hash : 1;
+}
+
+void broker_note_seldom(struct broker *broker, char level, const char *text)
+{
+    uint64_t hash = hash_text(text);
+    bool known = false;
+    pthread_mutex_lock(&broker->notes_lock);
+    for (int i = 0; i < BROKER_NOTES; i++)
+        known |= broker->notes[i] == hash;
+    if (!known)
+        broker->notes[broker->next_note++ % BROKER_NOTES] = hash;
+    pthread_mutex_unlock(&broker->notes_lock);
+    if (!known)
+        broker->host->note(broker->host->context, level, text);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static void moved(void *context, uint32_t slot)
@@ -84,6 +107,7 @@ int broker_open(struct directory *directory, const struct broker_settings *setti
     made->directory = directory_keep(directory);
     made->host = host;
     pthread_mutex_init(&made->configs_lock, NULL);
+    pthread_mutex_init(&made->notes_lock, NULL);
     pthread_mutex_init(&made->settings_lock, NULL);
     int result = broker_settings_copy(settings, &made->settings);
     if (!result)
@@ -114,6 +138,7 @@ void broker_close(struct broker *broker)
     broker_settings_free(&broker->stated);
     broker_settings_free(&broker->settings);
     pthread_mutex_destroy(&broker->settings_lock);
+    pthread_mutex_destroy(&broker->notes_lock);
     pthread_mutex_destroy(&broker->configs_lock);
     directory_drop(broker->directory);
     free(broker);
@@ -134,6 +159,9 @@ int64_t broker_tick(struct broker *broker, int64_t now_ms)
     if (now_ms >= next || now_ms < broker->tidied_ms) { /* the clock may have been set back */
         int64_t expiration = BROKER_SETTING(broker, producer_id_expiration_ms);
         writers_tidy(broker->writers, now_ms, now_ms - expiration);
+        pthread_mutex_lock(&broker->notes_lock);
+        memset(broker->notes, 0, sizeof broker->notes);
+        pthread_mutex_unlock(&broker->notes_lock);
         broker->tidied_ms = now_ms;
         next = now_ms + TIDY_MS;
     }

@@ -21,6 +21,8 @@ struct producer_ids;  /* log/producer_ids.h */
 struct segment_cache; /* log/segment_cache.h */
 struct listener;      /* log/listener.h: calls broker_moved() */
 
+#define BROKER_NOTES 16 /* lines that broker_note_seldom() remembers */
+
 struct broker {
     struct directory *directory;
     const struct broker_host *host;
@@ -33,6 +35,10 @@ struct broker {
     pthread_mutex_t settings_lock;   /* guards what follows, for the moment of reading it */
     struct broker_settings stated;   /* as the configuration file says */
     struct broker_settings settings; /* in force: with what clients changed */
+
+    pthread_mutex_t notes_lock;   /* guards notes */
+    uint64_t notes[BROKER_NOTES]; /* hashes of lines that were told since the last tidying */
+    unsigned next_note;
 
     struct groups *groups;
     struct sessions *sessions;
@@ -60,3 +66,6 @@ int16_t broker_error(int code);
 /* A line for the operator (printf). */
 void broker_note(struct broker *broker, char level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for what every request may say again, as on a full disk: each line once in ten seconds.
+ */
+void broker_note_seldom(struct broker *broker, char level, const char *text);

@@ -76,7 +76,7 @@ static int16_t take_slice(struct broker *broker, const struct fetch_item *item,
     int code = slice_find(broker->segments, item->partition, item->offset, (uint32_t)room,
                           budget->any, slice);
     if (code == MAPLOG_CORRUPT)
-        broker_note(broker, 'E', "%s", error_text());
+        broker_note_seldom(broker, 'E', error_text());
     if (code)
         return broker_error(code);
     int16_t error = slice->size && !budget->zstd ? leave_out_zstd(slice) : KAFKA_NONE;

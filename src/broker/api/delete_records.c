@@ -24,7 +24,7 @@ static int16_t delete_records(struct broker *broker, struct wire_string topic,
         return KAFKA_OFFSET_OUT_OF_RANGE;
     int result = partition_delete_records(partition, asked->offset);
     if (result && result != MAPLOG_OFFSET_OUT_OF_RANGE)
-        broker_note(broker, 'E', "%s", error_text());
+        broker_note_seldom(broker, 'E', error_text());
     if (result)
         return broker_error(result);
     segment_cache_forget(broker->segments, partition);

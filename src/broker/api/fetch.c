@@ -35,7 +35,7 @@ struct fetch_state {
     struct read_result *results; /* of the items */
     struct waiter *waiters;      /* of the items, while it waits */
     int32_t count;
-    int64_t min_bytes;
+    int64_t min_bytes, max_bytes; /* of the answer's records */
 };
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
@@ -168,7 +168,11 @@ static int begin(struct broker *broker, struct broker_request *request, int64_t 
     state->wants_session = epoch == INITIAL_EPOCH;
     if (*error)
         return 0;
-    state->min_bytes = body->min_bytes;
+    /* Nobody waits for more than comes in one answer. */
+    state->max_bytes = BROKER_SETTING(broker, fetch_max_bytes);
+    if (body->max_bytes < state->max_bytes)
+        state->max_bytes = body->max_bytes;
+    state->min_bytes = body->min_bytes < state->max_bytes ? body->min_bytes : state->max_bytes;
     int result = full ? list_request(request, state) : 0;
     if (state->session)
         result = list_session(request, state);
@@ -185,10 +189,7 @@ static int begin(struct broker *broker, struct broker_request *request, int64_t 
 static bool read_all(struct broker *broker, struct broker_request *request,
                      struct fetch_state *state)
 {
-    const struct fetch_request *body = request->body;
-    int32_t cap = BROKER_SETTING(broker, fetch_max_bytes);
-    int32_t most = body->max_bytes < cap ? body->max_bytes : cap;
-    struct read_budget budget = {.bytes = most > 0 ? most : 0,
+    struct read_budget budget = {.bytes = state->max_bytes > 0 ? state->max_bytes : 0,
                                  .any = true,
                                  .zstd = request->header.api_version >= ZSTD_FROM};
     int64_t bytes = 0;

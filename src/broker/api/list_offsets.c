@@ -77,7 +77,7 @@ static void do_look_up(struct broker *broker, struct look_up *look_up)
 {
     int result = find(look_up->partition, look_up->timestamp, look_up->to);
     if (result) {
-        broker_note(broker, 'E', "%s", error_text());
+        broker_note_seldom(broker, 'E', error_text());
         look_up->to->error_code = broker_error(result);
         look_up->to->offset = look_up->to->timestamp = look_up->to->leader_epoch = -1;
     }

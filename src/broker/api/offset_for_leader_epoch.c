@@ -20,7 +20,7 @@ static void find_end(struct broker *broker, struct wire_string topic,
     int64_t end;
     int result = epochs_find_end(partition, asked->leader_epoch, &epoch, &end);
     if (result) {
-        broker_note(broker, 'E', "%s", error_text());
+        broker_note_seldom(broker, 'E', error_text());
         to->error_code = broker_error(result);
     } else if (epoch >= 0) {
         to->leader_epoch = epoch;

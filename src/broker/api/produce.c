@@ -288,7 +288,7 @@ static void give_up(struct produce_state *state, struct broker_request *request,
                     int result)
 {
     if (result != MAPLOG_BUSY && result != MAPLOG_TOPIC_DELETED && result != MAPLOG_TOO_LARGE)
-        broker_note(state->broker, 'E', "%s", error_text());
+        broker_note_seldom(state->broker, 'E', error_text());
     refuse(request, part, broker_error(result), error_text());
 }
 

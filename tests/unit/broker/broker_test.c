@@ -2,6 +2,7 @@
 #include "broker_fixture.h"
 
 #include "broker/apis.h"
+#include "broker/parts.h"
 
 #define API_VERSIONS 18
 
@@ -134,6 +135,31 @@ static void time_passes(void **state)
     assert_true(broker_tick(broker, now) > now); /* the clock was set back */
 }
 
+static _Atomic int notes;
+
+static void count_note(void *context, char level, const char *text)
+{
+    (void)context;
+    (void)level;
+    (void)text;
+    atomic_fetch_add(&notes, 1);
+}
+
+static void what_is_said_often_is_said_seldom(void **state)
+{
+    (void)state;
+    struct broker_host counting = host;
+    counting.note = count_note;
+    broker->host = &counting;
+    for (int i = 0; i < 100; i++)
+        broker_note_seldom(broker, 'E', i % 2 ? "one" : "other");
+    assert_int_equal(atomic_load(&notes), 2);
+    broker_tick(broker, clock_wall_ms() + 60000);
+    broker_note_seldom(broker, 'E', "one");
+    assert_int_equal(atomic_load(&notes), 3);
+    broker->host = &host;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_make, broker_remove)
 
 int main(void)
@@ -146,6 +172,7 @@ int main(void)
         TEST(an_answer_that_does_not_fit_ends_the_connection),
         TEST(a_newer_api_versions_is_answered_in_version_0),
         TEST(time_passes),
+        TEST(what_is_said_often_is_said_seldom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
