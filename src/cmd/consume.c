@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/properties.h"
 #include "cmd/commands.h"
+#include "cmd/door_consumer.h"
 #include "cmd/format.h"
 #include "cmd/meter.h"
 #include "cmd/options.h"
@@ -25,28 +26,27 @@
 #define COMMIT_LOOK 256      /* records between two looks at the clock */
 
 static const char help[] =
-    "usage: maplog consume TOPIC [--from WHERE] [--count N] [--follow] [OPTION]... [--data DIR]\n\n"
+    "usage: maplog consume TOPIC [--from WHERE] [--count N] [--follow] [OPTION]...\n\n"
     "Prints the records of a topic, each value with a newline behind it, up to the end that the\n"
     "topic had when the command began.\n\n"
-    "  --from WHERE     begin (the default), end, an offset, -N (the last N records),\n"
-    "                   -15min (so long ago), 2026-01-31T12:00, @MILLISECONDS\n"
-    "  --count N        end after N records\n"
-    "  --follow         do not end, wait for more records\n"
-    "  --timeout TIME   with --follow: end when no record came for so long, such as 10s\n"
-    "  --partition N    only this partition; may be given more than once\n"
-    "  --group GROUP    begin where the group stopped, and commit how far it came; partitions "
-    "that\n"
-    "                   another consumer of the group has are left to it\n"
-    "  --format FORMAT  print records so: %s value, %S its length, %k key, %K its length, %o "
-    "offset,\n"
-    "                   %p partition, %T timestamp, %t topic, %h headers; \\n, \\t, \\xNN\n"
-    "  --json           print an object a line\n"
-    "  --check-crcs     verify the checksum of each batch\n"
-    "  --progress       say at the end how much and how fast\n"
-    "  --data DIR       the log's directory (data)\n";
+    "  --from WHERE         begin (the default), end, an offset, -N (the last N records),\n"
+    "                       -15min (so long ago), 2026-01-31T12:00, @MILLISECONDS\n"
+    "  --count N            end after N records\n"
+    "  --follow             do not end, wait for more records\n"
+    "  --timeout TIME       with --follow: end when no record came for so long, such as 10s\n"
+    "  --partition N        only this partition; may be given more than once\n"
+    "  --group GROUP        begin where the group stopped, and commit how far it came; partitions\n"
+    "                       that another consumer of the group has are left to it\n"
+    "  --format FORMAT      print records so: %s value, %S its length, %k key, %K its length,\n"
+    "                       %o offset, %p partition, %T timestamp, %t topic, %h headers; \\n, "
+    "\\t,\n"
+    "                       \\xNN\n"
+    "  --json               print an object a line\n"
+    "  --check-crcs         verify the checksum of each batch\n"
+    "  --progress           say at the end how much and how fast\n" PLACE_HELP;
 
 struct asked {
-    const char *data;
+    struct place place;
     const char *from;
     const char *format;
     const char *group;
@@ -66,15 +66,16 @@ enum part_state {
 struct consume {
     const struct asked *asked;
     const char *topic;
-    maplog *log;
-    maplog_consumer *consumer;
+    struct door door;
+    struct door_consumer consumer;
     struct when when;
     int32_t *partitions; /* that are read */
     size_t partition_count;
-    int32_t known;           /* partitions that the topic had at the beginning */
-    int64_t *ends;           /* of the known: where to stop; INT64_MAX: never */
-    enum part_state *states; /* of the known */
-    size_t open;             /* partitions that are PART_OPEN */
+    int32_t known;                      /* partitions that the topic had at the beginning */
+    struct maplog_partition *described; /* the known, then */
+    int64_t *ends;                      /* of the known: where to stop; INT64_MAX: never */
+    enum part_state *states;            /* of the known */
+    size_t open;                        /* partitions that are PART_OPEN */
     struct format format;
     struct output *output;
     struct meter meter;
@@ -82,6 +83,18 @@ struct consume {
     bool uncommitted; /* something was printed that the group does not know of */
     int64_t committed_ns;
 };
+
+/* What was printed is written out first: a record counts as read when it was delivered. */
+static int deliver(struct consume *consume, bool commit)
+{
+    int result = output_flush(consume->output);
+    if (result || !commit || !consume->asked->group || !consume->uncommitted)
+        return result;
+    result = door_commit(&consume->consumer);
+    consume->uncommitted = result != 0;
+    consume->committed_ns = clock_monotonic_ns();
+    return result;
+}
 
 /* ---- where to begin and to end --------------------------------------------------------------- */
 
@@ -94,15 +107,16 @@ static int choose_partitions(struct consume *consume)
 {
     const struct words *chosen = &consume->asked->partitions;
     struct maplog_topic topic;
-    int result = maplog_topic_describe(consume->log, consume->topic, &topic);
+    int result = door_topic_describe(&consume->door, consume->topic, &topic);
     if (result)
         return result;
     size_t count = chosen->count ? chosen->count : (size_t)topic.partitions;
     consume->partitions = calloc(count, sizeof *consume->partitions);
+    consume->described = calloc((size_t)topic.partitions, sizeof *consume->described);
     consume->ends = calloc((size_t)topic.partitions, sizeof *consume->ends);
     consume->states = calloc((size_t)topic.partitions, sizeof *consume->states);
     consume->known = topic.partitions;
-    if (!consume->partitions || !consume->ends || !consume->states)
+    if (!consume->partitions || !consume->described || !consume->ends || !consume->states)
         return error_set(MAPLOG_NO_MEMORY, "no memory for %zu partitions", count);
     for (size_t i = 0; i < count; i++) {
         int64_t number = (int64_t)i;
@@ -123,18 +137,17 @@ static int choose_partitions(struct consume *consume)
 
 static int find_ends(struct consume *consume)
 {
-    for (size_t i = 0; i < consume->partition_count; i++) {
-        int32_t number = consume->partitions[i];
-        struct maplog_partition partition;
-        consume->ends[number] = INT64_MAX;
-        if (consume->asked->follow)
-            continue;
-        int result = maplog_partition_describe(consume->log, consume->topic, number, &partition);
-        if (result)
-            return result;
-        consume->ends[number] = partition.end_offset;
-    }
-    return 0;
+    int result = door_partitions_describe(&consume->door, consume->topic, consume->known,
+                                          consume->described);
+    for (int32_t i = 0; i < consume->known; i++)
+        consume->ends[i] = consume->asked->follow ? INT64_MAX : consume->described[i].end_offset;
+    return result;
+}
+
+/* The group's partitions may go to other consumers. */
+static int yield(void *context)
+{
+    return deliver(context, true);
 }
 
 static int open_consumer(struct consume *consume)
@@ -142,36 +155,36 @@ static int open_consumer(struct consume *consume)
     /* All, and those that are added later; what ends has no use for these. */
     bool all =
         consume->asked->partitions.count == 0 && (consume->asked->follow || consume->asked->group);
-    struct maplog_consumer_options options = {
+    struct far_consumer_options options = {
         .group = consume->asked->group,
         .partitions = all ? NULL : consume->partitions,
         .partition_count = all ? 0 : consume->partition_count,
         .at_end = consume->when.kind == WHEN_END,
         .check_crcs = consume->asked->check_crcs,
+        .follow = consume->asked->follow,
+        .yield = yield,
+        .context = consume,
     };
-    return maplog_consumer_open(consume->log, consume->topic, &options, &consume->consumer);
+    return door_consumer_open(&consume->door, consume->topic, &options, &consume->consumer);
 }
 
 static int seek_partition(struct consume *consume, int32_t number)
 {
-    struct maplog_partition partition;
-    int result;
+    const struct maplog_partition *partition = &consume->described[number];
     switch (consume->when.kind) {
     case WHEN_BEGIN:
-        return maplog_seek(consume->consumer, number, MAPLOG_BEGIN);
+        return door_seek(&consume->consumer, number, MAPLOG_BEGIN);
     case WHEN_END:
-        return maplog_seek(consume->consumer, number, MAPLOG_END);
+        return door_seek(&consume->consumer, number, MAPLOG_END);
     case WHEN_OFFSET:
-        return maplog_seek(consume->consumer, number, consume->when.number);
+        return door_seek(&consume->consumer, number, consume->when.number);
     case WHEN_TIME:
-        return maplog_seek_time(consume->consumer, number, consume->when.number);
+        return door_seek_time(&consume->consumer, number, consume->when.number);
     case WHEN_LAST:
-        result = maplog_partition_describe(consume->log, consume->topic, number, &partition);
-        if (result)
-            return result;
-        int64_t first = partition.end_offset - consume->when.number;
-        return maplog_seek(consume->consumer, number,
-                           first > partition.start_offset ? first : partition.start_offset);
+        return partition->end_offset - partition->start_offset > consume->when.number
+                   ? door_seek(&consume->consumer, number,
+                               partition->end_offset - consume->when.number)
+                   : door_seek(&consume->consumer, number, partition->start_offset);
     }
     return 0;
 }
@@ -183,13 +196,13 @@ static int seek(struct consume *consume)
         int64_t position;
         int32_t number = consume->partitions[i];
         /* In a group another consumer may have it. */
-        if (maplog_position(consume->consumer, number, &position) != 0)
+        if (door_position(&consume->consumer, number, &position) != 0)
             continue;
         int result = 0;
         if (consume->asked->from)
             result = seek_partition(consume, number);
         if (!result)
-            result = maplog_position(consume->consumer, number, &position);
+            result = door_position(&consume->consumer, number, &position);
         if (result)
             return result;
         /* Behind the end is an error: the first read says so. */
@@ -236,18 +249,6 @@ static int take(struct consume *consume, const struct maplog_message *message)
     return consume->output->failed;
 }
 
-/* What was printed is written out first: a record counts as read when it was delivered. */
-static int deliver(struct consume *consume, bool commit)
-{
-    int result = output_flush(consume->output);
-    if (result || !commit || !consume->asked->group || !consume->uncommitted)
-        return result;
-    result = maplog_commit(consume->consumer);
-    consume->uncommitted = result != 0;
-    consume->committed_ns = clock_monotonic_ns();
-    return result;
-}
-
 /* Waits for records, at most timeout_ms; looks for signals meanwhile. 0: none came. */
 static int wait_for_record(struct consume *consume, struct maplog_message *message)
 {
@@ -257,7 +258,7 @@ static int wait_for_record(struct consume *consume, struct maplog_message *messa
     int result = deliver(consume, true);
     while (!result && !interrupted() && now < until) {
         int64_t left = (until - now) / 1000000 + 1;
-        result = maplog_consume(consume->consumer, message, left < LOOK_MS ? (int)left : LOOK_MS);
+        result = door_consume(&consume->consumer, message, left < LOOK_MS ? (int)left : LOOK_MS);
         now = clock_monotonic_ns();
     }
     return result;
@@ -268,7 +269,7 @@ static int consume_all(struct consume *consume)
     struct maplog_message message;
     unsigned taken = 0;
     while (consume->open > 0 && consume->left != 0 && !interrupted()) {
-        int result = maplog_consume(consume->consumer, &message, 0);
+        int result = door_consume(&consume->consumer, &message, 0);
         if (result == 0 && consume->asked->follow)
             result = wait_for_record(consume, &message);
         if (result == 0)
@@ -292,9 +293,9 @@ static int give_back(struct consume *consume)
     for (size_t i = 0; i < consume->partition_count; i++) {
         int32_t number = consume->partitions[i];
         int64_t position;
-        if (maplog_position(consume->consumer, number, &position) == 0 &&
+        if (door_position(&consume->consumer, number, &position) == 0 &&
             position > consume->ends[number]) {
-            int result = maplog_seek(consume->consumer, number, consume->ends[number]);
+            int result = door_seek(&consume->consumer, number, consume->ends[number]);
             if (result)
                 return result;
         }
@@ -352,18 +353,20 @@ static int run(const struct usage *usage, const struct asked *asked)
     if (status == OPTIONS_GO) {
         catch_signals();
         consume.output = output_open(STDOUT_FILENO);
-        int result = consume.output ? attach_to_read(asked->data, &consume.log) : MAPLOG_NO_MEMORY;
+        int result =
+            consume.output ? door_open(&asked->place, DOOR_READ, &consume.door) : MAPLOG_NO_MEMORY;
         if (!result)
             result = consume_topic(&consume);
         status = result == MAPLOG_CLOSED ? EXIT_PIPE
-                 : result                ? report_error(result, asked->data)
+                 : result                ? door_report(&consume.door, result)
                                          : 0;
     }
-    maplog_consumer_close(consume.consumer);
-    maplog_close(consume.log);
+    door_consumer_close(&consume.consumer);
+    door_close(&consume.door);
     format_free(&consume.format);
     free(consume.output);
     free(consume.partitions);
+    free(consume.described);
     free(consume.ends);
     free(consume.states);
     return exit_status(status);
@@ -371,7 +374,7 @@ static int run(const struct usage *usage, const struct asked *asked)
 
 int command_consume(int argc, char **argv)
 {
-    struct asked asked = {.data = DEFAULT_DATA, .count = -1, .timeout = -1};
+    struct asked asked = {.count = -1, .timeout = -1};
     const struct option options[] = {
         {"from", OPTION_TEXT, &asked.from, 0, 0},
         {"count", OPTION_NUMBER, &asked.count, 0, INT64_MAX},
@@ -383,7 +386,7 @@ int command_consume(int argc, char **argv)
         {"json", OPTION_FLAG, &asked.json, 0, 0},
         {"check-crcs", OPTION_FLAG, &asked.check_crcs, 0, 0},
         {"progress", OPTION_FLAG, &asked.progress, 0, 0},
-        {"data", OPTION_TEXT, &asked.data, 0, 0},
+        PLACE_OPTIONS(&asked.place),
         {0},
     };
     const struct usage usage = {"consume", help, options};
