@@ -31,7 +31,7 @@ struct group *group_create(struct broker *broker, struct wire_string name, int64
     made->broker = broker;
     made->generation = seconds > 0 && seconds < INT32_MAX ? (int32_t)seconds : 0;
     made->protocol_type = (struct wire_string){NULL, 0};
-    made->protocol = null;
+    made->protocol = made->leader_id = null;
     made->deadline_ms = INT64_MAX;
     made->due_ms = INT64_MAX;
     made->empty_since_ms = now_ms;
@@ -51,6 +51,7 @@ void group_free(struct group *group)
     free(group->pending);
     free((void *)group->protocol_type.at);
     free((void *)group->protocol.at);
+    free((void *)group->leader_id.at);
     free(group->name);
     free(group);
 }
@@ -239,7 +240,8 @@ static int grow(void **array, size_t count, size_t *room, size_t size)
 
 int group_choose(struct group *group, struct wire_string protocol)
 {
-    return copy_string(&group->protocol, protocol);
+    int result = copy_string(&group->leader_id, group->leader ? group->leader->id : null);
+    return result ? result : copy_string(&group->protocol, protocol);
 }
 
 static void count_bytes(struct group *group, struct member *member)

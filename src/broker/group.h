@@ -35,8 +35,9 @@ struct group {
     struct wire_string protocol;      /* that its members chose; null while none is */
     struct member **members;          /* in the order they came */
     size_t count, room;
-    struct member *leader; /* NULL when there are no members */
-    size_t joined;         /* members with that flag */
+    struct member *leader;        /* NULL when there are no members */
+    struct wire_string leader_id; /* of this generation's, who may be gone */
+    size_t joined;                /* members with that flag */
     struct group_pending *pending;
     size_t pending_count, pending_room;
 
@@ -84,7 +85,8 @@ int group_add(struct group *group, struct member *member, struct wire_string pro
 int group_offer(struct group *group, struct member *member, const struct join_group_request *asked);
 int group_assign(struct group *group, struct member *member, struct wire_bytes assignment);
 int group_add_pending(struct group *group, struct wire_string id, int64_t expires_ms);
-int group_choose(struct group *group, struct wire_string protocol); /* null: none */
+/* This generation's protocol, null: none, and leader: the present one. */
+int group_choose(struct group *group, struct wire_string protocol);
 
 bool group_is_pending(const struct group *group, struct wire_string id);
 /* true when there was one. */

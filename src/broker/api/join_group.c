@@ -121,16 +121,14 @@ static int16_t replace(struct join *join, struct member *member, struct wire_str
     group_touch(group, member, join->now_ms);
     if (group->state != GROUP_STABLE || !member_is(group_vote(group), group->protocol))
         return wait_for(join, member);
-    if (!leads) {
-        tell_generation(join, member, group->leader->id);
-    } else if (join->request->header.api_version >= VERSION_SKIP_ASSIGNMENT) {
-        tell_generation(join, member, member->id);
-        join->answer->skip_assignment = true;
-    } else {
-        /* Under its former id it does not take itself for the leader: what it assigned now would
-         * reach nobody. */
-        tell_generation(join, member, former);
-    }
+    if (leads && group_choose(group, group->protocol))
+        return no_memory();
+    join->answer->skip_assignment =
+        leads && join->request->header.api_version >= VERSION_SKIP_ASSIGNMENT;
+    /* What a leader assigned now would reach nobody. Where it cannot be told so, it is told that
+     * its former self leads. */
+    tell_generation(join, member,
+                    leads && !join->answer->skip_assignment ? former : group->leader_id);
     return KAFKA_NONE;
 }
 
@@ -171,7 +169,7 @@ static int16_t rejoin(struct join *join, struct member *member)
      * settled wants a rebalance: the topics changed, say. */
     if (same && (group->state == GROUP_COMPLETING ||
                  (group->state == GROUP_STABLE && group->leader != member))) {
-        tell_generation(join, member, group->leader->id);
+        tell_generation(join, member, group->leader_id);
         return KAFKA_NONE;
     }
     int16_t error = groups_admit(join->broker, group, bytes_left(&join->request->frame));
@@ -255,7 +253,7 @@ static int16_t finish(struct join *join)
         return wait->error;
     if (!member)
         return KAFKA_UNKNOWN_MEMBER_ID;
-    tell_generation(join, member, group->leader->id);
+    tell_generation(join, member, group->leader_id);
     return KAFKA_NONE;
 }
 
