@@ -22,6 +22,7 @@ struct call {
     struct broker_request request;
     int16_t version;
     enum broker_outcome outcome;
+    int cold; /* pieces of work for a helper thread */
     _Atomic int woken;
     struct arena memory; /* of the frame and of the answer's bytes and structs */
     void *answer;        /* decoded */
@@ -128,6 +129,7 @@ static inline void call_read_answer(struct call *call)
 static inline enum broker_outcome call_go_on(struct call *call, enum broker_outcome outcome)
 {
     while (outcome == BROKER_COLD) {
+        call->cold++;
         call->request.work(&call->request);
         outcome = broker_resume(broker, &call->request, clock_wall_ms());
     }

@@ -158,6 +158,38 @@ static void epochs_are_looked_at(void **state)
     assert_int_equal(error_of(&fetch, 12), KAFKA_OFFSET_OUT_OF_RANGE);
 }
 
+/* Takes a file's pages out of memory, as far as the kernel does so. */
+static void forget_pages(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fsync(fd), 0);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+}
+
+static void a_helper_reads_what_lies_on_disk(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", "segment.bytes=33554432", NULL, NULL);
+    log_fill(partition, 4000, 10000, clock_wall_ms());
+    broker_stop();
+    directory_drop(log_directory); /* nobody maps the segments */
+    char path[200];
+    snprintf(path, sizeof path, "%s/t-0/00000000000000000000.log", log_path);
+    forget_pages(path);
+    assert_ok(directory_open(log_path, NULL, &log_directory));
+    broker_start();
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 50)->partitions[0].partition_max_bytes = 25 << 20;
+    for (int round = 0; round < 2; round++) {
+        /* How much the look-up alone brings in, the kernel decides. */
+        assert_true(read_batches(ask(&fetch, 11), 50) > 2000);
+        assert_true(fetch.call.cold <= (round == 0));
+        call_end(&fetch.call);
+    }
+}
+
 /* ---- long polls ------------------------------------------------------------------------------ */
 
 static void a_producer_wakes_a_waiting_fetch(void **state)
@@ -234,6 +266,20 @@ static void the_time_limit_ends_it(void **state)
     call_end(&fetch.call);
 }
 
+static void nobody_waits_for_more_than_comes_at_once(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    log_fill(partition, 10, 1000, clock_wall_ms());
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0)->body.max_wait_ms = LATER_MS;
+    fetch.body.min_bytes = INT32_MAX;
+    fetch.body.max_bytes = 500;
+    assert_int_equal(call_begin(&fetch.call, FETCH, 11, &fetch.body), BROKER_ANSWER);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 1);
+    call_end(&fetch.call);
+}
+
 static void an_error_is_answered_at_once(void **state)
 {
     (void)state;
@@ -288,10 +334,12 @@ int main(void)
         TEST(limits_of_bytes),
         TEST(zstd_is_not_for_old_clients),
         TEST(epochs_are_looked_at),
+        TEST(a_helper_reads_what_lies_on_disk),
         TEST(a_producer_wakes_a_waiting_fetch),
         TEST(an_append_of_another_process_does_too),
         TEST(it_waits_until_there_is_enough),
         TEST(the_time_limit_ends_it),
+        TEST(nobody_waits_for_more_than_comes_at_once),
         TEST(an_error_is_answered_at_once),
         TEST(a_deleted_topic_ends_the_wait),
         TEST(a_vanished_client_is_forgotten),
