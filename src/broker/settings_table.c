@@ -74,7 +74,7 @@ const struct setting_row setting_rows[] = {
         "Shortest session timeout that a member of a group may ask for."),
     TEXT("listener.security.protocol.map", "", SETTING_STRING, listener_security_protocol_map,
          "Protocols of listeners with names of their own, as NAME:PLAINTEXT."),
-    TEXT("listeners", "PLAINTEXT://127.0.0.1:9092", SETTING_LIST, listeners,
+    TEXT("listeners", "PLAINTEXT://localhost:9092", SETTING_LIST, listeners,
          "Addresses to listen on, as PLAINTEXT://HOST:PORT or unix:///PATH, with commas between."),
     TOPIC("log.cleaner.delete.retention.ms", "86400000", SETTING_LONG, "delete.retention.ms",
           "How long compaction keeps deletion markers; kept and reported."),

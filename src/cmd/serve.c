@@ -9,6 +9,7 @@
 #include "cmd/commands.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
+#include "cmd/serve_print.h"
 #include "server/config.h"
 #include "server/note.h"
 
@@ -23,10 +24,11 @@ static const char help[] =
     "  --config FILE     settings under Kafka's names, as in server.properties\n"
     "  --set NAME=VALUE  one such setting; goes before the file's\n"
     "  --io ENGINE       how to wait for sockets: epoll, poll (epoll)\n"
-    "  --verbose         also say what happens often: connections\n";
+    "  --verbose         also say what happens often: connections\n"
+    "  --print TABLE     print, in Markdown, what is offered: apis or settings; and end\n";
 
 struct asked {
-    const char *data, *config, *engine;
+    const char *data, *config, *engine, *print;
     struct words listen, set;
     bool verbose;
 };
@@ -91,12 +93,17 @@ int command_serve(int argc, char **argv)
         {"set", OPTION_WORDS, &asked.set, 0, 0},
         {"io", OPTION_TEXT, &asked.engine, 0, 0},
         {"verbose", OPTION_FLAG, &asked.verbose, 0, 0},
+        {"print", OPTION_TEXT, &asked.print, 0, 0},
         {0},
     };
     const struct usage usage = {"serve", help, options};
     int status = options_parse(&usage, argc, argv, &arguments);
     if (status == OPTIONS_GO)
         status = usage_arguments(&usage, &arguments, 0, "no argument");
+    if (status == OPTIONS_GO && asked.print)
+        status = serve_print(asked.print)
+                     ? 0
+                     : usage_error(&usage, "--print is apis or settings, not \"%s\"", asked.print);
     if (status == OPTIONS_GO)
         status = run(&asked);
     words_free(&asked.listen);
