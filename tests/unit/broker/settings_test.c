@@ -93,7 +93,7 @@ static void every_default_is_in_its_field(void **state)
         assert_string_equal(value(settings, now->name), standard);
         assert_null(broker_settings_given(settings, now->name));
     }
-    assert_string_equal(settings->listeners, "PLAINTEXT://127.0.0.1:9092");
+    assert_string_equal(settings->listeners, "PLAINTEXT://localhost:9092");
     assert_int_equal(settings->num_partitions, 1);
     assert_true(settings->auto_create_topics);
     assert_int_equal(settings->idle_ms, 600000);
