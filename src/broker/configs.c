@@ -1,5 +1,6 @@
 #include "broker/configs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,18 @@ int configs_state(struct broker *broker, const struct broker_settings *stated)
     broker_settings_free(&copy);
     broker_settings_free(&force);
     return result;
+}
+
+void configs_tell_compaction(struct broker *broker, const char *topic, const char *const *configs)
+{
+    static const char policy[] = "cleanup.policy=";
+    for (; configs && *configs; configs++) {
+        if (strncmp(*configs, policy, strlen(policy)) == 0 && strstr(*configs, "compact"))
+            broker_note(broker, 'W',
+                        "topic %s: %s is kept and reported, but logs are not compacted; without "
+                        "\"delete\" nothing of it ever goes",
+                        topic, *configs);
+    }
 }
 
 /* ---- describing ------------------------------------------------------------------------------ */
@@ -302,6 +315,17 @@ int configs_describe_overrides(const struct configs_query *query, const char *co
     return result;
 }
 
+/* The value that is in force, which is not always a setting's. */
+static void true_value(struct broker *broker, const char *name, char *text, size_t size)
+{
+    if (strcmp(name, "node.id") == 0 || strcmp(name, "broker.id") == 0)
+        snprintf(text, size, "%d", broker->node_id);
+    else if (strcmp(name, "log.dirs") == 0 || strcmp(name, "log.dir") == 0)
+        snprintf(text, size, "%s", broker->directory->path);
+    else
+        broker_settings_value(&broker->settings, name, text, size);
+}
+
 static bool put_broker_setting(const struct configs_query *query, enum config_source source,
                                const struct setting_description *setting, described_config *to)
 {
@@ -309,7 +333,7 @@ static bool put_broker_setting(const struct configs_query *query, enum config_so
     struct describing now = {
         .query = query, .changed = broker->directory->catalog.broker, .changed_source = source};
     char value[VALUE_SIZE];
-    broker_settings_value(&broker->settings, setting->name, value, sizeof value);
+    true_value(broker, setting->name, value, sizeof value);
     bool has_value = *value || setting->default_value;
     to->name = wire_text(setting->name);
     to->value = has_value ? keep(&now, value) : wire_text(NULL);

@@ -29,6 +29,9 @@ enum config_source {
  * wait for another process that changes topics. */
 int configs_state(struct broker *broker, const struct broker_settings *stated);
 
+/* Tells the operator of a topic whose new settings ("name=value") ask for compaction. */
+void configs_tell_compaction(struct broker *broker, const char *topic, const char *const *configs);
+
 /* ---- configs.c: describing; takes the directory's lock ----------------------------------------
  */
 

@@ -185,6 +185,8 @@ static int16_t change_topic(struct changes *changes)
         return refuse(changes,
                       result == MAPLOG_INVALID ? KAFKA_INVALID_CONFIG : broker_error(result),
                       error_text());
+    if (!error && !order->validate_only)
+        configs_tell_compaction(order->broker, name, changes->list);
     return error;
 }
 

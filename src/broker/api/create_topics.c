@@ -183,6 +183,7 @@ static int16_t create(struct creation *now)
     if (result)
         return refuse(now, result == MAPLOG_INVALID ? KAFKA_INVALID_CONFIG : broker_error(result),
                       error_text());
+    configs_tell_compaction(now->broker, now->name, now->configs);
     struct maplog_topic made;
     if (directory_topic(directory, now->name, &made) == 0)
         uuid_parse(made.id, &now->to->topic_id);

@@ -185,6 +185,7 @@ static void settings_are_taken_and_told(void **state)
     const response *answer = ask(&call, 5, &wanted, 1);
     const answered *found = &answer->topics[0];
     assert_int_equal(found->error_code, KAFKA_NONE);
+    assert_non_null(strstr(last_note, "orders: cleanup.policy=compact")); /* the operator is told */
     assert_true(wire_equal(config_of(found, "retention.ms")->value, "1000"));
     assert_int_equal(config_of(found, "retention.ms")->config_source, 1);
     assert_true(wire_equal(config_of(found, "cleanup.policy")->value, "compact"));

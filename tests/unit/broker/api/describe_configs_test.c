@@ -187,6 +187,8 @@ static void the_broker_has_settings(void **state)
         }
         assert_int_equal(found->configs_count, count);
         expect(config_of(found, "num.partitions"), "1", SOURCE_DEFAULT);
+        expect(config_of(found, "node.id"), node, SOURCE_DEFAULT);
+        expect(config_of(found, "log.dirs"), log_path, SOURCE_DEFAULT);
         expect(config_of(found, "log.retention.hours"), "168", SOURCE_DEFAULT);
         expect(config_of(found, "offsets.topic.num.partitions"), "4", SOURCE_DEFAULT);
         assert_int_equal(config_of(found, "log.retention.ms")->value.size, -1); /* not set */

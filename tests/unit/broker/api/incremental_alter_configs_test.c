@@ -94,6 +94,7 @@ static void lists_get_and_lose_words(void **state)
     (void)state;
     assert_int_equal(alter_topic("cleanup.policy", CONFIG_APPEND, "compact"), KAFKA_NONE);
     assert_string_equal(override("cleanup.policy"), "delete,compact");
+    assert_non_null(strstr(last_note, "orders: cleanup.policy=delete,compact"));
     assert_int_equal(alter_topic("cleanup.policy", CONFIG_APPEND, "compact"), KAFKA_NONE);
     assert_string_equal(override("cleanup.policy"), "delete,compact");
     assert_int_equal(alter_topic("cleanup.policy", CONFIG_SUBTRACT, "delete"), KAFKA_NONE);
