@@ -211,6 +211,38 @@ static void a_setting_is_written_as_name_and_value(void **state)
     assert_int_equal(catalog.count, 1);
 }
 
+static struct uuid id_number(int number)
+{
+    return (struct uuid){{(uint8_t)(number * 37), (uint8_t)(number >> 8), (uint8_t)number}};
+}
+
+static void topics_are_found_by_id(void **state)
+{
+    (void)state;
+    struct uuid one = id_number(0);
+    assert_null(catalog_find_id(&catalog, &one));
+    char name[16];
+    for (int i = 0; i < 300; i++) {
+        one = id_number(i);
+        snprintf(name, sizeof name, "t%d", i * 7919 % 300);
+        assert_int_equal(catalog_add(&catalog, name, 1, NULL, &one), 0);
+        if (i % 50 == 0)
+            assert_string_equal(catalog_find_id(&catalog, &one)->name, name);
+    }
+    for (int i = 0; i < 300; i += 2) {
+        one = id_number(i);
+        catalog_remove(&catalog, catalog_find_id(&catalog, &one));
+    }
+    for (int i = 0; i < 300; i++) {
+        one = id_number(i);
+        struct catalog_topic *topic = catalog_find_id(&catalog, &one);
+        if (i % 2 == 0)
+            assert_null(topic);
+        else
+            assert_memory_equal(&topic->id, &one, sizeof one);
+    }
+}
+
 static void many_topics_keep_their_order_and_slots(void **state)
 {
     (void)state;
@@ -246,6 +278,7 @@ int main(void)
         cmocka_unit_test_teardown(a_directory_has_so_many_partitions, drop),
         cmocka_unit_test_teardown(settings_are_altered_all_or_none, drop),
         cmocka_unit_test_teardown(a_setting_is_written_as_name_and_value, drop),
+        cmocka_unit_test_teardown(topics_are_found_by_id, drop),
         cmocka_unit_test_teardown(many_topics_keep_their_order_and_slots, drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,6 +143,24 @@ static void a_death_while_it_is_made_leaves_an_empty_directory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clean)
 
+static void a_directory_says_who_it_is(void **state)
+{
+    (void)state;
+    struct meta_identity identity;
+    write_text(META_FILE, "version=1\nmaplog.version=1\ncluster.id=AbC-d_1\nnode.id=7\nextra=x\n");
+    assert_ok(meta_identify(fd, log_path, &identity));
+    assert_string_equal(identity.cluster_id, "AbC-d_1");
+    assert_int_equal(identity.node_id, 7);
+    static const char *const bad[] = {"maplog.version=1\nnode.id=7\n",
+                                      "maplog.version=1\ncluster.id=a\n",
+                                      "maplog.version=1\ncluster.id=a\nnode.id=-2\n",
+                                      "maplog.version=1\ncluster.id=\nnode.id=1\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text(META_FILE, bad[i]);
+        assert_code(MAPLOG_CORRUPT, meta_identify(fd, log_path, &identity));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +169,7 @@ int main(void)
         TEST(a_new_file_system_counts_as_empty),
         TEST(directories_of_others_are_left_alone),
         TEST(texts_are_judged),
+        TEST(a_directory_says_who_it_is),
         TEST(a_death_while_it_is_made_leaves_an_empty_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
