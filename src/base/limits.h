@@ -35,6 +35,7 @@
 #define LIMIT_SESSION_PARTITIONS 524288 /* of all fetch sessions together */
 #define LIMIT_SNAPSHOT (64u << 20)      /* bytes of one snapshot of producers */
 #define LIMIT_GROUP_PROTOCOLS 64        /* that a member of a group may offer */
+#define LIMIT_GROUP_PENDING 10000       /* clients that one group gave an id and that did not join */
 #define LIMIT_GROUPS_BYTES                                                                         \
     (256u << 20)                  /* of all groups of a server: members, offers, assignments */
 #define LIMIT_ANSWER (256u << 20) /* bytes of one answer that a client takes from a server */

@@ -281,6 +281,10 @@ int group_assign(struct group *group, struct member *member, struct wire_bytes a
 int group_add_pending(struct group *group, struct wire_string id, int64_t expires_ms)
 {
     struct group_pending made = {.expires_ms = expires_ms};
+    if (group->pending_count >= LIMIT_GROUP_PENDING)
+        return error_set(MAPLOG_LIMIT,
+                         "group %s has %zu clients with a member id that did not join", group->name,
+                         group->pending_count);
     int result = grow((void **)&group->pending, group->pending_count, &group->pending_room,
                       sizeof *group->pending);
     if (!result)
@@ -307,15 +311,27 @@ bool group_is_pending(const struct group *group, struct wire_string id)
     return find_pending(group, id) != NULL;
 }
 
+static void drop_pending(struct group *group, struct group_pending *pending)
+{
+    group->bytes -= sizeof *pending + (size_t)pending->id.size;
+    free((void *)pending->id.at);
+    *pending = group->pending[--group->pending_count];
+}
+
 bool group_drop_pending(struct group *group, struct wire_string id)
 {
     struct group_pending *found = find_pending(group, id);
-    if (!found)
-        return false;
-    group->bytes -= sizeof *found + (size_t)found->id.size;
-    free((void *)found->id.at);
-    *found = group->pending[--group->pending_count];
-    return true;
+    if (found)
+        drop_pending(group, found);
+    return found != NULL;
+}
+
+void group_expire_pending(struct group *group, int64_t now_ms)
+{
+    for (size_t i = group->pending_count; i-- > 0;) {
+        if (group->pending[i].expires_ms <= now_ms)
+            drop_pending(group, &group->pending[i]);
+    }
 }
 
 void group_remove(struct group *group, struct member *member, int16_t error, int64_t now_ms)

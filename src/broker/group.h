@@ -80,7 +80,8 @@ bool group_of_consumers(const struct group *group);
 /* Does one of its members, consumers, read the topic? True also where that cannot be known. */
 bool group_subscribes(const struct group *group, const char *topic);
 
-/* These return MAPLOG_NO_MEMORY, and have changed nothing then. */
+/* These return MAPLOG_NO_MEMORY, and have changed nothing then; group_add_pending() also
+ * MAPLOG_LIMIT at LIMIT_GROUP_PENDING. */
 int group_add(struct group *group, struct member *member, struct wire_string protocol_type);
 int group_offer(struct group *group, struct member *member, const struct join_group_request *asked);
 int group_assign(struct group *group, struct member *member, struct wire_bytes assignment);
@@ -91,6 +92,7 @@ int group_choose(struct group *group, struct wire_string protocol);
 bool group_is_pending(const struct group *group, struct wire_string id);
 /* true when there was one. */
 bool group_drop_pending(struct group *group, struct wire_string id);
+void group_expire_pending(struct group *group, int64_t now_ms);
 /* Frees the member, after answering what it has parked with `error`. */
 void group_remove(struct group *group, struct member *member, int16_t error, int64_t now_ms);
 

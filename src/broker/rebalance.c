@@ -63,14 +63,6 @@ void rebalance_leave(struct group *group, struct member *member, int16_t error, 
     rebalance_prepare(group, now_ms, 0);
 }
 
-static void expire_pending(struct group *group, int64_t now_ms)
-{
-    for (size_t i = group->pending_count; i-- > 0;) {
-        if (group->pending[i].expires_ms <= now_ms)
-            group_drop_pending(group, group->pending[i].id);
-    }
-}
-
 static void expire_members(struct group *group, int64_t now_ms)
 {
     for (size_t i = group->count; i-- > 0;) {
@@ -204,7 +196,7 @@ void rebalance_advance(struct group *group, int64_t now_ms)
 {
     bool due = now_ms >= group->due_ms;
     if (due) {
-        expire_pending(group, now_ms);
+        group_expire_pending(group, now_ms);
         expire_members(group, now_ms);
         if ((group->state == GROUP_COMPLETING || group->state == GROUP_STABLE) &&
             now_ms >= group->deadline_ms)

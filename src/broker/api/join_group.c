@@ -154,8 +154,9 @@ static int16_t join_new(struct join *join)
     int16_t error = groups_admit(join->broker, group, (size_t)id.size);
     if (error)
         return error;
-    if (group_add_pending(group, id, join->now_ms + asked->session_timeout_ms))
-        return no_memory();
+    int result = group_add_pending(group, id, join->now_ms + asked->session_timeout_ms);
+    if (result)
+        return result == MAPLOG_LIMIT ? KAFKA_GROUP_MAX_SIZE_REACHED : no_memory();
     join->answer->member_id = id;
     return KAFKA_MEMBER_ID_REQUIRED;
 }

@@ -1,4 +1,6 @@
 /* sync_group.c - the leader gives out assignments, and every member fetches its own. */
+#include <stdlib.h>
+
 #include "broker/apis.h"
 #include "broker/groups.h"
 
@@ -10,12 +12,40 @@ static bool differs(struct wire_string asked, struct wire_string ours)
     return asked.size >= 0 && ours.size >= 0 && !member_is(asked, ours);
 }
 
+static int compare_ids(struct wire_string one, struct wire_string other)
+{
+    if (one.size != other.size)
+        return one.size < other.size ? -1 : 1;
+    return one.size > 0 ? memcmp(one.at, other.at, (size_t)one.size) : 0;
+}
+
+static int compare(const void *one, const void *other)
+{
+    return compare_ids(((const struct sync_group_request_assignments *)one)->member_id,
+                       ((const struct sync_group_request_assignments *)other)->member_id);
+}
+
+/* For assignment_for(). */
+static void sort_assignments(const struct sync_group_request *asked)
+{
+    if (asked->assignments_count > 1)
+        qsort(asked->assignments, (size_t)asked->assignments_count, sizeof *asked->assignments,
+              compare);
+}
+
 static struct wire_bytes assignment_for(const struct sync_group_request *asked,
                                         const struct member *member)
 {
-    for (int32_t i = 0; i < asked->assignments_count; i++) {
-        if (member_is(asked->assignments[i].member_id, member->id))
-            return asked->assignments[i].assignment;
+    int32_t begin = 0, end = asked->assignments_count;
+    while (begin < end) {
+        int32_t middle = begin + (end - begin) / 2;
+        int order = compare_ids(member->id, asked->assignments[middle].member_id);
+        if (order == 0)
+            return asked->assignments[middle].assignment;
+        if (order < 0)
+            end = middle;
+        else
+            begin = middle + 1;
     }
     return (struct wire_bytes){(const uint8_t *)"", 0};
 }
@@ -103,6 +133,8 @@ enum broker_outcome sync_group_handle(struct broker *broker, struct broker_reque
     struct sync_group_response *answer = request->answer;
     struct copies copies = {.arena = &request->arena};
     struct group *group;
+    if (!request->state)
+        sort_assignments(asked);
     int16_t error = groups_enter(broker, asked->group_id, now_ms, &group);
     if (error) {
         answer->error_code = error;

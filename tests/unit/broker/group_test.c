@@ -133,6 +133,22 @@ static void ids_that_were_given_are_kept_for_a_while(void **state)
     assert_int_equal(group->bytes, bytes);
 }
 
+static void not_everybody_can_be_given_an_id(void **state)
+{
+    (void)state;
+    char id[16];
+    for (int i = 0; i < LIMIT_GROUP_PENDING; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        assert_ok(group_add_pending(group, wire_text(id), now_ms + i % 2));
+    }
+    assert_code(MAPLOG_LIMIT, group_add_pending(group, wire_text("more"), now_ms));
+    group_expire_pending(group, now_ms);
+    assert_int_equal(group->pending_count, LIMIT_GROUP_PENDING / 2);
+    assert_false(group_is_pending(group, wire_text("0")));
+    assert_true(group_is_pending(group, wire_text("1")));
+    assert_ok(group_add_pending(group, wire_text("more"), now_ms));
+}
+
 static void commits_are_fenced_by_state(void **state)
 {
     (void)state;

@@ -91,6 +91,7 @@ static void memory_has_a_limit(void **state)
 #define THREADS 4
 #define ROUNDS 100
 
+static _Atomic int living = THREADS;
 static _Atomic int wrong;            /* what must not be was seen so often */
 static _Atomic int led[1 << 12];     /* by generation: who leads, + 1 */
 static _Atomic int generations_seen; /* that some thread came through */
@@ -166,6 +167,7 @@ static void *member_lives(void *context)
         }
     }
     leave(client);
+    atomic_fetch_sub(&living, 1);
     return NULL;
 }
 
@@ -181,6 +183,11 @@ static void many_threads_in_one_group(void **state)
         all[i].session_ms = SESSION_MS + i; /* its number */
         all[i].version = (int16_t)(i % 2 ? 9 : 5);
         assert_int_equal(pthread_create(&threads[i], NULL, member_lives, &all[i]), 0);
+    }
+    while (atomic_load(&living) > 0) {
+        broker_tick(broker, now_ms);
+        description("g");
+        clock_sleep_ns(100000);
     }
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
