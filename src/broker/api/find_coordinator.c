@@ -4,7 +4,9 @@
 
 enum key_type { KEY_GROUP, KEY_TRANSACTION, KEY_SHARE };
 
-/* NONE, or why there is no such coordinator. Not a retriable code: clients would try for ever. */
+/* NONE, or why there is no such coordinator. Transactional producers stop at once only at
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED; at other codes librdkafka asks again twice a second until
+ * its time limit (init_producer_id.c). */
 static int16_t check(int8_t type, const char **text)
 {
     *text = NULL;
@@ -13,7 +15,8 @@ static int16_t check(int8_t type, const char **text)
     *text = type == KEY_TRANSACTION ? "transactions are not offered by this broker"
             : type == KEY_SHARE     ? "share groups are not offered by this broker"
                                     : "unknown type of a coordinator's key";
-    return KAFKA_INVALID_REQUEST;
+    return type == KEY_TRANSACTION ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                                   : KAFKA_INVALID_REQUEST;
 }
 
 enum broker_outcome find_coordinator_handle(struct broker *broker, struct broker_request *request,
