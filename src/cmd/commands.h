@@ -11,6 +11,7 @@
 
 int command_serve(int argc, char **argv);
 int command_topic(int argc, char **argv);
+int command_group(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_consume(int argc, char **argv);
 int command_inspect(int argc, char **argv);
