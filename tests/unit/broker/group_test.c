@@ -204,9 +204,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        TEST(members_are_found_by_both_names),          TEST(the_one_that_stays_longest_leads),
-        TEST(votes_are_counted_among_what_all_offer),   TEST(newcomers_need_something_in_common),
-        TEST(ids_that_were_given_are_kept_for_a_while), TEST(commits_are_fenced_by_state),
+        TEST(members_are_found_by_both_names),
+        TEST(the_one_that_stays_longest_leads),
+        TEST(votes_are_counted_among_what_all_offer),
+        TEST(newcomers_need_something_in_common),
+        TEST(ids_that_were_given_are_kept_for_a_while),
+        TEST(not_everybody_can_be_given_an_id),
+        TEST(commits_are_fenced_by_state),
         TEST(a_parked_request_is_answered_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
