@@ -119,7 +119,7 @@ func (c *client) produce(ctx context.Context, command *repl.Command) (any, error
 	options := []kgo.Opt{
 		kgo.SeedBrokers(c.broker), kgo.ProducerBatchCompression(codecs[command.Codec]),
 		kgo.RequiredAcks(acks[command.Acks]), kgo.ProducerLinger(5 * time.Millisecond),
-		kgo.UnknownTopicRetries(2), kgo.MetadataMinAge(10 * time.Millisecond)}
+		kgo.UnknownTopicRetries(20), kgo.MetadataMinAge(10 * time.Millisecond)}
 	if !command.Idempotent {
 		options = append(options, kgo.DisableIdempotentWrite())
 	}
