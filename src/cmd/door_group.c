@@ -1,5 +1,6 @@
 #include "cmd/door_group.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,7 +153,7 @@ static int describe_near(struct door *door, const char *group, struct group_view
     if (!result)
         result = progress_list(progress, group, take_entry, view);
     bool active = !result && progress_check_inactive(door->log->directory, group) != 0;
-    strcpy(view->state, active ? "Active" : "-");
+    snprintf(view->state, sizeof view->state, "%s", active ? "Active" : "-");
     return result;
 }
 
@@ -187,7 +188,7 @@ static int visit_near(void *context, const struct progress_entry *entry)
     struct names *names = context;
     if (strcmp(names->last, entry->group) == 0 || strlen(entry->group) > LIMIT_GROUP_NAME)
         return 0;
-    strcpy(names->last, entry->group);
+    snprintf(names->last, sizeof names->last, "%s", entry->group);
     return names->visit(names->context, entry->group);
 }
 
