@@ -27,7 +27,7 @@
 #define LIMIT_CATALOG (64u << 20)         /* bytes of the file of topics */
 #define LIMIT_CHECKPOINT (16u << 20)      /* bytes of one checkpoint file */
 #define LIMIT_REQUEST_MEMORY                                                                       \
-    (64u << 20)                     /* bytes that one network request may need beside its frame */
+    (256u << 20)                    /* bytes that one network request may need beside its frame */
 #define LIMIT_HELPERS 64            /* threads of a server that wait for disks and locks */
 #define LIMIT_TURN_BYTES (1u << 20) /* moved for one connection before others have their turn */
 #define LIMIT_SEGMENTS_CACHED 1024  /* kept mapped for readers by one server */
@@ -35,7 +35,7 @@
 #define LIMIT_SESSION_PARTITIONS 524288 /* of all fetch sessions together */
 #define LIMIT_SNAPSHOT (64u << 20)      /* bytes of one snapshot of producers */
 #define LIMIT_GROUP_PROTOCOLS 64        /* that a member of a group may offer */
-#define LIMIT_GROUP_PENDING 10000       /* clients that one group gave an id and that did not join */
+#define LIMIT_GROUP_PENDING 10000 /* clients that one group gave an id and that did not join */
 #define LIMIT_GROUPS_BYTES                                                                         \
     (256u << 20)                  /* of all groups of a server: members, offers, assignments */
 #define LIMIT_ANSWER (256u << 20) /* bytes of one answer that a client takes from a server */
