@@ -1,5 +1,6 @@
 /* ps.c - maplog ps: who is attached, and what each holds. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "cmd/commands.h"
@@ -7,6 +8,7 @@
 #include "cmd/print_json.h"
 #include "cmd/report.h"
 #include "log/attached.h"
+#include "log/serve.h"
 
 #define NAME_SIZE (LIMIT_TOPIC_NAME + 16)
 
@@ -16,8 +18,9 @@ static const char help[] =
     "in\n"
     "its tables and are not listed.\n\n"
     "  PID, NAME  of the process; * behind the PID: it is stopped (SIGSTOP)\n"
-    "  ROLE       reader; writer: a producer, or a group's consumer that committed; keeper: it\n"
-    "             also tidies up for all\n"
+    "  ROLE       reader; writer: a producer, or a group's consumer that committed; server: "
+    "maplog\n"
+    "             serve; keeper: it also tidies up for all\n"
     "  SINCE      when it attached\n"
     "  HOLDS      the partitions it writes to at present: another producer gets them at once,\n"
     "             unless the process is stopped in the middle of an append (\"inside\")\n\n"
@@ -26,6 +29,8 @@ static const char help[] =
 
 static const char *role_of(const struct attached_process *process)
 {
+    if (strcmp(process->info.role, SERVE_ROLE) == 0)
+        return process->keeper ? "server, keeper" : "server";
     if (process->keeper)
         return process->producers ? "writer, keeper" : "keeper";
     return process->producers ? "writer" : "reader";

@@ -8,8 +8,6 @@
 #include "log/transfer.h"
 #include "os/lock.h"
 
-#define ROLE "server"
-
 /* "PID (name)" of the process that calls itself a server, for the message; "another process". */
 static void describe_holder(const struct control_view *view, char *text, size_t size)
 {
@@ -18,7 +16,7 @@ static void describe_holder(const struct control_view *view, char *text, size_t 
     for (uint32_t i = 0; i < limit && i < LIMIT_PROCESSES; i++) {
         struct control_process_info info;
         control_read_process(view, i, &info);
-        if (info.alive && i != view->process && strcmp(info.role, ROLE) == 0) {
+        if (info.alive && i != view->process && strcmp(info.role, SERVE_ROLE) == 0) {
             control_describe_process(view, i, text, size);
             return;
         }
@@ -53,7 +51,7 @@ int serve_begin(struct directory *directory, struct serve *serve)
     }
     if (result)
         return result;
-    control_set_role(view, ROLE);
+    control_set_role(view, SERVE_ROLE);
     serve->directory = directory_keep(directory);
     return 0;
 }

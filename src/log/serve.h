@@ -7,6 +7,8 @@
 
 #include "log/directory.h"
 
+#define SERVE_ROLE "server" /* of the process that serves, for people */
+
 struct serve {
     struct directory *directory; /* NULL: nothing is held */
     int kafka_fd;                /* of Kafka's lock file; -1: none */
