@@ -216,8 +216,9 @@ static int decode(struct broker_request *request)
     void *body = NULL;
     if (known) {
         body = wire_new(&request->arena, api->request);
-        result = body ? wire_decode(api->request, header->api_version, &in, &request->arena, body)
-                      : error_set(MAPLOG_NO_MEMORY, "no memory for a request");
+        if (!body)
+            return error_set(MAPLOG_NO_MEMORY, "no memory for a request");
+        result = wire_decode_prefix(api->request, header->api_version, &in, &request->arena, body);
         if (result)
             return error_prefix(result, "%s version %d", api->name, header->api_version);
     }

@@ -78,12 +78,15 @@ void *wire_array(struct arena *arena, const struct wire_struct *type, int32_t co
  * in the arena. MAPLOG_CORRUPT with a text that names the field and its byte (truncated, absurd
  * length, null where none may be, bytes left over), MAPLOG_LIMIT when the arena is at its end,
  * MAPLOG_UNSUPPORTED for a version that the schema has not. On failure *message is undefined.
- *
- * Kafka's broker lets bytes after a message pass; they are refused here, since whoever sends them
- * means another version than the one he names. Tagged fields may come in any order, as with Kafka.
+ * Tagged fields may come in any order, as with Kafka.
  */
 int wire_decode(const struct wire_struct *type, int16_t version, struct bytes *in,
                 struct arena *arena, void *message);
+/* As wire_decode(), but leaves bytes after the message in `in`. For requests: Kafka's broker lets
+ * them pass, and librdkafka (2.15) has three too many when it asks for the metadata of all topics
+ * in version 9 or later. */
+int wire_decode_prefix(const struct wire_struct *type, int16_t version, struct bytes *in,
+                       struct arena *arena, void *message);
 
 struct wire_slice {
     const uint8_t *at;

@@ -241,17 +241,24 @@ static int decode_struct(struct decoder *from, const struct wire_struct *type, c
     return from->flexible ? decode_tagged(from, type, to) : 0;
 }
 
-int wire_decode(const struct wire_struct *type, int16_t version, struct bytes *in,
-                struct arena *arena, void *message)
+int wire_decode_prefix(const struct wire_struct *type, int16_t version, struct bytes *in,
+                       struct arena *arena, void *message)
 {
     int result = wire_check_version(type, version);
     if (result != 0)
         return result;
     struct decoder from = {in, in->at, arena, version, version >= type->flexible_version};
     wire_init(type, message);
-    result = decode_struct(&from, type, message);
+    return decode_struct(&from, type, message);
+}
+
+int wire_decode(const struct wire_struct *type, int16_t version, struct bytes *in,
+                struct arena *arena, void *message)
+{
+    const uint8_t *first = in->at;
+    int result = wire_decode_prefix(type, version, in, arena, message);
     if (result == 0 && bytes_left(in) > 0)
         return error_set(MAPLOG_CORRUPT, "%s, version %d, byte %zu: bytes are left over: %zu",
-                         type->name, version, (size_t)(in->at - from.first), bytes_left(in));
+                         type->name, version, (size_t)(in->at - first), bytes_left(in));
     return result;
 }

@@ -88,7 +88,7 @@ static void seal(uint8_t *frame, size_t size)
     if (wire_decode_request_header(&in, &header) || header.api_key != PRODUCE)
         return;
     wire_init(&wire_produce_request, &body);
-    if (wire_decode(&wire_produce_request, header.api_version, &in, &arena, &body) == 0) {
+    if (wire_decode_prefix(&wire_produce_request, header.api_version, &in, &arena, &body) == 0) {
         for (int32_t t = 0; t < body.topic_data_count; t++) {
             for (int32_t p = 0; p < body.topic_data[t].partition_data_count; p++) {
                 const struct wire_records *records = &body.topic_data[t].partition_data[p].records;

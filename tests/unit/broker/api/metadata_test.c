@@ -81,6 +81,21 @@ static void no_list_is_all_topics(void **state)
     call_end(&call);
 }
 
+/* The topics of versions 9 and later take 4 bytes there where null takes one. */
+static void librdkafka_asks_for_all_topics_with_bytes_left_over(void **state)
+{
+    (void)state;
+    static const uint8_t frame[] = {0, METADATA, 0, 13, 0, 0, 0, 77, 0, 1, 'c', 0, /* header */
+                                    0, 0,        0, 0,  1, 0, 0};
+    struct call call = {.version = 13, .memory.limit = 1 << 20};
+    assert_ok(directory_create_topic(log_directory, "orders", 3, NULL));
+    assert_int_equal(call_begin_bytes(&call, bytes_over(frame, sizeof frame)), BROKER_ANSWER);
+    const response *answer = call.answer;
+    assert_int_equal(answer->topics_count, 2);
+    assert_true(wire_equal(answer->topics[1].name, "orders"));
+    call_end(&call);
+}
+
 static void partitions_have_one_replica(void **state)
 {
     (void)state;
@@ -277,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_broker_and_the_cluster_are_told),
         TEST(no_list_is_all_topics),
+        TEST(librdkafka_asks_for_all_topics_with_bytes_left_over),
         TEST(partitions_have_one_replica),
         TEST(the_leader_epoch_is_the_partitions),
         TEST(partitions_are_not_opened),
