@@ -80,7 +80,7 @@ TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
-.PHONY: all tests fuzzers examples run test long bench fuzz tidy format install uninstall clean help
+.PHONY: all tests fuzzers examples run test long clients bench fuzz tidy format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/libmaplog.so $(OUT)/libmaplog.a
@@ -165,6 +165,10 @@ test: ## every test that ends within minutes; the last line is "N passed, N fail
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
 	+@tools/install-dependencies build test long && $(TEST_BUILDS) && $(call part,asan) all || $(BROKEN)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
+
+clients: ## real Kafka clients of other languages against the server; fetches them by their own tools
+	+@tools/install-dependencies build test && $(call part,release) all || $(BROKEN)
+	@tests/run --clients
 
 bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=1 for JSON
 	@set -e; for b in $(BENCHES); do $$b $(if $(JSON),--json); done

@@ -48,7 +48,7 @@ class Cases:
     codecs = CODECS
     null_headers = True       # a header's value may be null
     repeated_headers = True   # two headers may have one name
-    null_values = True
+    empties = True            # something empty is not null
     auto_creates = True       # asks for a missing topic to be made
     refuses_to_create = True  # ... and can be told not to
     grows = configures = deletes_records = searches = True
@@ -110,15 +110,15 @@ class Cases:
 
     def test_nulls_headers_and_sizes(self, client, server, name):
         client.ask("create", topic=name, partitions=1)
-        headers = [("one", b"1"), ("two", b"\x00\xff\n"), ("empty", b"")]
+        headers = [("one", b"1"), ("two", b"\x00\xff\n")]
         if self.repeated_headers:
             headers.insert(1, ("one", b"again"))
         if self.null_headers:
             headers.append(("null", None))
-        sent = [record(b"", b""), record(b"x", None), record(b"value", b"key", headers),
+        sent = [record(b"x", None), record(None, b"tombstone"), record(None, None), record(b"value", b"key", headers),
                 record(bytes(range(256)) * 40, bytes(range(256))), record(b"y" * self.large, b"big"), record(b"last")]
-        if self.null_values:
-            sent[1:1] = [record(None, b"tombstone"), record(None, None)]
+        if self.empties:
+            sent += [record(b"", b""), record(b"x", b"y", [("empty", b"")])]
         for one in sent:
             client.ask("produce", topic=name, partition=0, codec="none", acks=-1, records=[one])
         assert content(client.ask("consume", topic=name, count=len(sent), **{"from": "begin"})) == content(sent)
