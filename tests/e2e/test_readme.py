@@ -5,6 +5,7 @@
 import difflib
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,14 @@ VOLATILE = [
     (r"^(\d+)( +maplog )", r"PID\2"),
     (r" *\d+ one of many lines", "N one of many lines"),
     (r"^(crash(?:-0)?) .*", r"\1 N"),  # a row of a table about a producer that was killed somewhere
+    (r"\bid [\w-]{22}\b", "id ID"),
     (r" +", " "),
 ]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def commands(block):
@@ -34,14 +41,15 @@ def commands(block):
 def run_tour(text, directory):
     """Runs all blocks in one shell; gives them back with what was printed."""
     mark = "-- end of command --"
-    script = "".join(f"{{ {command}\n}} 2>&1; echo; echo '{mark}'\n"
-                     for block in BLOCK.findall(text) for command in commands(block))
+    port = free_port()  # the README's own may be taken on this machine
+    script = "trap 'kill $(jobs -p)' EXIT\n" + "".join(f"{{ {command}\n}} 2>&1; echo; echo '{mark}'\n"
+                     for block in BLOCK.findall(text) for command in commands(block)).replace(":9092", f":{port}")
     environment = {**os.environ, "PATH": f"{directory}/bin:{os.environ['PATH']}"}
     os.mkdir(f"{directory}/bin")
     os.symlink(PROGRAM, f"{directory}/bin/maplog")
     done = subprocess.run(["bash", "-c", script], cwd=directory, env=environment, timeout=120,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    printed = iter(done.stdout.decode().split(mark + "\n"))
+    printed = iter(done.stdout.decode().replace(f":{port}", ":9092").split(mark + "\n"))
 
     def output():
         lines = next(printed)[:-1].splitlines()
