@@ -21,7 +21,7 @@ static int begin(void **state)
 {
     static struct world world;
     broker_settings_default(&world.settings);
-    strcpy(world.path, "/tmp/maplog-config-XXXXXX");
+    snprintf(world.path, sizeof world.path, "/tmp/maplog-config-XXXXXX");
     close(mkstemp(world.path));
     *state = &world;
     return 0;
