@@ -14,6 +14,12 @@
 #include "server/listen.h"
 #include "server/note.h"
 
+/* While others wait for memory, requests must come at this speed, and large ones must not take too
+ * long, be it for want of memory or of an answer. */
+#define SLOWEST 64 /* bytes a millisecond */
+#define GRACE_MS 5000
+#define LONGEST_MS 60000
+
 struct connection {
     struct io_operation receive;
     struct io_operation send;
@@ -23,6 +29,8 @@ struct connection {
     struct exchange *exchange;        /* the request under way */
     struct inflow inflow;
     int64_t active_ms; /* last sign of life */
+    int64_t begun_ms;  /* when the first request that is not answered began to come; 0: none */
+    int64_t dry_ms;    /* since when it has waited for memory; 0: it does not */
     uint32_t frame;    /* bytes of the frame of exchange */
     bool begun;        /* in the engine and in the list */
     bool receiving, sending;
@@ -87,6 +95,7 @@ static void end_exchange(struct connection *connection)
     struct exchange *exchange = connection->exchange;
     struct worker *worker = connection->worker;
     connection->exchange = NULL;
+    connection->begun_ms = 0;
     broker_end(worker->place->broker, &exchange->request);
     worker_exchange_free(worker, exchange);
     inflow_drop(&connection->inflow, worker->place, connection->frame, connection->receiving);
@@ -97,8 +106,10 @@ static void leave_thirsty(struct connection *connection)
     struct connection **at = &connection->worker->thirsty;
     while (connection->thirsty && *at != connection)
         at = &(*at)->next;
-    if (connection->thirsty)
+    if (connection->thirsty) {
         *at = connection->next;
+        add_full(&connection->worker->place->thirsty, (uint32_t)-1);
+    }
     connection->thirsty = false;
 }
 
@@ -273,7 +284,10 @@ static void begin(struct connection *connection, uint32_t size)
     exchange->request.peer = connection->peer;
     connection->exchange = exchange;
     connection->frame = size;
-    follow(connection, broker_begin(worker->place->broker, &exchange->request, touch(connection)));
+    int64_t now_ms = touch(connection);
+    if (!connection->begun_ms)
+        connection->begun_ms = now_ms;
+    follow(connection, broker_begin(worker->place->broker, &exchange->request, now_ms));
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */
@@ -282,9 +296,14 @@ static void receive_more(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     struct inflow_room room;
+    if (!connection->begun_ms && connection->inflow.end > connection->inflow.start)
+        connection->begun_ms = connection->active_ms;
     int result =
         inflow_room(&connection->inflow, worker->place, connection->exchange != NULL, &room);
     if (result == 0) {
+        if (connection->dry_ms)
+            connection->begun_ms = clock_wall_ms();
+        connection->dry_ms = 0;
         connection->receive.buffer = room.at;
         connection->receive.size = room.size;
         connection->receiving = true;
@@ -293,6 +312,9 @@ static void receive_more(struct connection *connection)
         connection->thirsty = true;
         connection->next = worker->thirsty;
         worker->thirsty = connection;
+        add_full(&worker->place->thirsty, 1);
+        if (!connection->dry_ms)
+            connection->dry_ms = clock_wall_ms();
     } else if (result != MAPLOG_BUSY) {
         refuse(connection);
     }
@@ -417,11 +439,37 @@ static void take_buffers(struct worker *worker, int64_t now_ms)
     }
 }
 
+static bool is_too_slow(const struct connection *connection, int64_t now_ms)
+{
+    const struct inflow *inflow = &connection->inflow;
+    if (!connection->begun_ms || connection->closing)
+        return false;
+    if (connection->exchange)
+        return inflow_is_large(inflow) && now_ms - connection->begun_ms > LONGEST_MS;
+    if (connection->dry_ms)
+        return now_ms - connection->dry_ms > LONGEST_MS;
+    return now_ms - connection->begun_ms > GRACE_MS + (inflow->end - inflow->start) / SLOWEST;
+}
+
+/* Who announces much and does not go on shall not keep the memory from those who do. */
+static void close_slow(struct worker *worker, int64_t now_ms)
+{
+    for (struct connection *each = worker->oldest; each; each = each->newer) {
+        if (!is_too_slow(each, now_ms))
+            continue;
+        error_set(MAPLOG_TIMED_OUT, "a request took %lld ms while others wait for memory",
+                  (long long)(now_ms - each->begun_ms));
+        refuse(each);
+    }
+}
+
 void connection_sweep(struct worker *worker, int64_t now_ms)
 {
     int64_t idle_ms = worker->place->idle_ms;
     struct connection *next;
     take_buffers(worker, now_ms);
+    if (load_relaxed(&worker->place->thirsty) > 0)
+        close_slow(worker, now_ms);
     for (struct connection *each = worker->oldest; each && idle_ms > 0; each = next) {
         next = each->newer;
         if (now_ms - each->active_ms < idle_ms)
@@ -441,6 +489,7 @@ void connection_quench(struct worker *worker)
     while (each) {
         struct connection *next = each->next;
         each->thirsty = false;
+        add_full(&worker->place->thirsty, (uint32_t)-1);
         each->next = NULL;
         if (!each->closing)
             work(each);

@@ -33,7 +33,8 @@ static void count(struct inflow *inflow, struct workplace *place, uint32_t bytes
     inflow->claimed = bytes;
 }
 
-/* Large frames are counted whole before their bytes come: who begins one can end it. */
+/* Large frames are counted ahead, in steps: who announces one has to send a part of it before it
+ * takes memory from others. */
 static bool claim(struct inflow *inflow, struct workplace *place, uint32_t bytes)
 {
     if (bytes <= inflow->claimed)
@@ -94,14 +95,14 @@ static int make_room(struct inflow *inflow, struct workplace *place, bool *thirs
         compact(inflow);
     if (inflow->end < inflow->capacity)
         return 0;
-    if (!claim(inflow, place, wanted)) {
+    uint64_t step = (uint64_t)inflow->capacity * GROWTH;
+    if (wanted > inflow->capacity && step > wanted)
+        step = wanted;
+    if (!claim(inflow, place, (uint32_t)step)) {
         *thirsty = true;
         return MAPLOG_BUSY;
     }
-    uint64_t step = (uint64_t)inflow->capacity * GROWTH;
-    if (step < KEPT_SMALL)
-        step = KEPT_SMALL;
-    return grow(inflow, wanted > inflow->capacity && step > wanted ? wanted : (uint32_t)step);
+    return grow(inflow, (uint32_t)step);
 }
 
 int inflow_room(struct inflow *inflow, struct workplace *place, bool in_use,
@@ -130,6 +131,11 @@ void inflow_drop(struct inflow *inflow, struct workplace *place, uint32_t size, 
     inflow->start = inflow->end = 0;
     if (inflow->capacity <= KEPT_SMALL)
         inflow_free(inflow, place);
+}
+
+bool inflow_is_large(const struct inflow *inflow)
+{
+    return inflow->claimed > KEPT_SMALL;
 }
 
 void inflow_free(struct inflow *inflow, struct workplace *place)

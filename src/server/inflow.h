@@ -35,5 +35,7 @@ int inflow_room(struct inflow *inflow, struct workplace *place, bool in_use,
                 struct inflow_room *room);
 /* The first `size` bytes are done with. receiving: more is being received behind the end. */
 void inflow_drop(struct inflow *inflow, struct workplace *place, uint32_t size, bool receiving);
+/* It holds memory that others may have to wait for. */
+bool inflow_is_large(const struct inflow *inflow);
 /* Gives all of it back. */
 void inflow_free(struct inflow *inflow, struct workplace *place);

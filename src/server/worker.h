@@ -22,6 +22,7 @@ struct workplace {
     const char *engine;          /* name */
     int64_t memory_limit;        /* bytes of all receive buffers; 0: none */
     _Atomic int64_t memory_used; /* bytes */
+    _Atomic uint32_t thirsty;    /* connections that wait for memory */
     int64_t idle_ms;             /* connections that say nothing for longer are closed; 0: never */
     uint32_t frame_limit;        /* bytes of the largest request */
     uint32_t connections_limit;  /* of one worker */
