@@ -28,7 +28,8 @@ static const struct command_group program = {
     "",
     "usage: maplog COMMAND [ARGUMENT...] [--data DIR]\n\n"
     "A message log in a directory, shared by mapping: no server is needed.\n\n",
-    "\nDIR is ./data unless --data names it. \"maplog COMMAND --help\" tells more, and so do the\n"
+    "\nDIR is ./data unless --data names it; topic, produce, consume and group also go through a\n"
+    "server, with --bootstrap HOST:PORT. \"maplog COMMAND --help\" tells more, and so do the\n"
     "man pages maplog(1) and maplog-COMMAND(1).\n",
     commands,
 };

@@ -64,7 +64,9 @@ def test_every_option_of_the_help_is_one_and_has_its_place_in_man_page_and_compl
     man = without_examples(MAN_PAGES[command[0]].read_text())
     completion = (ROOT / "completions/maplog").read_text()
     for option in options - {"--help"}:
-        assert f"no option {option}" not in run(*command, option).stderr
+        # It goes no further: the last word is none.
+        done = run(*command, option, "x", "--no-such-option")
+        assert done.returncode == 2 and f"no option {option}" not in done.stderr
         assert option in man, f"{option} is not in {MAN_PAGES[command[0]].name}"
         assert option in completion, f"{option} is not in completions/maplog"
 
