@@ -5,7 +5,6 @@ Somewhere in it a frame is cut, flipped, swollen, repeated, sent in drops, or th
 ends with the end of the client's sending; the server then has to close, having answered or not.
 """
 import random
-import re
 import select
 import socket
 import struct

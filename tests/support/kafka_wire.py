@@ -4,9 +4,9 @@ Written to be read, and on its own: it shares no code with the program, only the
 leaves out of a dict has its default. Nothing is checked: tests want to say nonsense, too.
 """
 import pathlib
-import re
 import socket
 import struct
+import time
 import uuid
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "src/wire/schema.txt"
@@ -261,6 +261,7 @@ def make_table():
 
 
 CRC_TABLE = make_table()
+NOW_MS = int(time.time() * 1000)
 
 
 def crc32c(data):
@@ -281,7 +282,7 @@ def record(value, key=None, delta=0, time_delta=0, headers=()):
 def batch(values, key=None, records=None, **fields):
     """One batch of these values. fields: those of the header to be set otherwise; records: bytes
     behind the header."""
-    base = fields.get("base_timestamp", 1_700_000_000_000)
+    base = fields.get("base_timestamp", NOW_MS)
     if records is None:
         records = b"".join(record(value, key, delta) for delta, value in enumerate(values))
     tail = struct.pack(
