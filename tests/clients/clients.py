@@ -373,8 +373,8 @@ class Kcat:
     @contextlib.contextmanager
     def follow(self, topic):
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            consumer = subprocess.Popen(self.command("-C", "-t", topic, "-p", "0", "-o", "end", "-u", "-f",
-                                                     self.FORMAT), stdout=output, stderr=errors)
+            consumer = subprocess.Popen(self.command("-C", "-t", topic, "-p", "0", "-o", "end", "-u", "-E",
+                                                     "-f", self.FORMAT), stdout=output, stderr=errors)
 
             def text(file):
                 return os.pread(file.fileno(), 1 << 24, 0)
