@@ -115,6 +115,13 @@ def administration(version):
             "Administration"]
 
 
+@functools.cache
+def kafka_tools():
+    """To be followed by the class of one of Kafka's command line tools."""
+    path = jars("tools", "org.apache.kafka:kafka-tools:4.3.1", "org.apache.kafka:kafka_2.13:4.3.1")
+    return [*JVM, "-cp", path]
+
+
 # ---- Go --------------------------------------------------------------------------------------------
 
 @functools.cache

@@ -21,9 +21,10 @@ struct metadata_state {
 
 static const struct uuid no_id;
 
+/* As with Kafka an id wins: its AdminClient sends an empty name with it, others send null. */
 static bool is_by_id(const asked *topic)
 {
-    return topic->name.size < 0;
+    return topic->name.size < 0 || memcmp(&topic->topic_id, &no_id, sizeof no_id) != 0;
 }
 
 /* ---- what is there --------------------------------------------------------------------------- */
@@ -129,7 +130,7 @@ static int put_asked(struct broker *broker, struct broker_request *request)
             continue;
         }
         to->error_code = absence(request, topic, t);
-        to->name = topic->name;
+        to->name = is_by_id(topic) ? wire_text(NULL) : topic->name;
         to->topic_id = topic->topic_id;
         if (topics_is_internal_name(topic->name))
             to->is_internal = true;
@@ -144,8 +145,7 @@ static bool is_refused(const struct broker_request *request)
     if (request->header.api_version >= VERSION_BY_ID)
         return false;
     for (int32_t t = 0; t < body->topics_count; t++) {
-        if (is_by_id(&body->topics[t]) ||
-            memcmp(&body->topics[t].topic_id, &no_id, sizeof no_id) != 0)
+        if (is_by_id(&body->topics[t]))
             return true;
     }
     return false;
@@ -163,7 +163,8 @@ static int put_refusal(struct broker_request *request)
     for (int32_t t = 0; t < body->topics_count; t++) {
         answer->topics[t].error_code = KAFKA_INVALID_REQUEST;
         answer->topics[t].topic_id = body->topics[t].topic_id;
-        answer->topics[t].name = is_by_id(&body->topics[t]) ? wire_text("") : body->topics[t].name;
+        answer->topics[t].name =
+            body->topics[t].name.size < 0 ? wire_text("") : body->topics[t].name;
     }
     return 0;
 }

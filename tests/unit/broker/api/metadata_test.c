@@ -169,6 +169,11 @@ static void topics_are_found_by_id(void **state)
     assert_int_equal(answer->topics[1].name.size, -1);
     assert_memory_equal(&answer->topics[1].topic_id, &other, sizeof other);
     call_end(&call);
+    topics[0].name = wire_text(""); /* as Kafka's AdminClient sends it */
+    answer = ask(&call, 13, &body);
+    assert_int_equal(answer->topics[0].error_code, KAFKA_NONE);
+    assert_true(wire_equal(answer->topics[0].name, "orders"));
+    call_end(&call);
 }
 
 /* Versions 10 and 11 have the field, but no client may use it yet. */
