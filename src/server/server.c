@@ -2,6 +2,7 @@
 #include "server/server.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct server {
     struct broker_host host;
     struct workplace place;
     struct io_engine *engine; /* of the main thread: accepts */
+    _Atomic bool deaf;        /* the engine is not there to be woken */
     struct worker *workers;
     unsigned workers_count;
     unsigned accepting;      /* listeners with an accept under way */
@@ -217,6 +219,7 @@ static void end(struct server *server)
     directory_drop(server->directory);
     for (unsigned i = 0; server->engine && i < server->listeners.count; i++)
         io_remove(server->engine, server->listeners.sockets[i].accept.fd);
+    store_relaxed(&server->deaf, true); /* only this thread is left to hear signals */
     io_close(server->engine);
     listeners_close(&server->listeners);
     free(server->workers);
@@ -269,7 +272,8 @@ static int run(struct server *server)
 static void wake_main(void *context)
 {
     struct server *server = context;
-    io_wake(server->engine);
+    if (!load_relaxed(&server->deaf))
+        io_wake(server->engine);
 }
 
 int server_run(const struct server_options *options)
@@ -296,10 +300,14 @@ int server_run(const struct server_options *options)
             note('I', "stopping: open requests have %" PRId64 " ms",
                  options->settings->shutdown_ms);
     }
+    char why[ERROR_TEXT_SIZE]; /* what ends may fail on its way, too */
+    snprintf(why, sizeof why, "%s", error_text());
     end(&server);
-    signals_release();
-    this_server = NULL;
     if (!result)
         note('I', "stopped");
+    else
+        error_set(result, "%s", why);
+    signals_release(); /* now a closed standard error could end the process */
+    this_server = NULL;
     return result;
 }

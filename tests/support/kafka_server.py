@@ -38,8 +38,10 @@ class Server:
     # What it is run with.
 
     def command(self):
-        words = [self.program, "serve", "--data", str(self.data), *self.words]
-        if "--listen" not in self.words and "--config" not in self.words:
+        words = [self.program, "serve", *self.words]
+        if "--config" not in self.words:
+            words += ["--data", str(self.data)]
+        if not {"--listen", "--config"} & set(self.words):
             words += ["--listen", f"{self.host}:{self.port}"]
         for setting in ("group.initial.rebalance.delay.ms=0", *self.settings):
             words += ["--set", setting]
@@ -120,7 +122,7 @@ class Server:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self):
-        return self.start() if not self.process else self
+        return self if self.process and self.process.poll() is None else self.start()
 
     def __exit__(self, kind, *_):
         try:
