@@ -3,6 +3,8 @@
 
 #include "peer.h"
 
+#define NAMES 100 /* bytes */
+
 static int16_t says;
 
 static bool serve(struct peer *peer, const struct wire_request_header *header, const void *body)
@@ -75,15 +77,15 @@ static int see_member(void *context, const struct remote_membership *member)
 static int see_group(void *context, const struct remote_group *group)
 {
     int count = 0;
-    strcat(context, group->name);
-    strcat(context, " ");
+    size_t length = strlen(context);
+    snprintf((char *)context + length, NAMES - length, "%s ", group->name);
     return remote_group_members(remote, group->name, state_of_group, see_member, &count);
 }
 
 static void listing(void **state)
 {
     (void)state;
-    char names[100] = "";
+    char names[NAMES] = "";
     assert_int_equal(remote_group_list(remote, see_group, names), 0);
     assert_string_equal(names, "ape zebra ");
     says = KAFKA_COORDINATOR_NOT_AVAILABLE;
