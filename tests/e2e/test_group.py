@@ -1,6 +1,8 @@
 """maplog group, and groups of consumers, through every door."""
 import json
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -197,6 +199,29 @@ def test_a_killed_member_s_partitions_move_after_its_session(far, maplog):
     maplog.produce("t", b"zero\n", "--partition", "0")
     maplog.produce("t", b"one\n", "--partition", "1")
     assert {other.stdout.readline() for _ in range(2)} == {b"zero\n", b"one\n"}
+
+
+@pytest.mark.skipif(not shutil.which("kcat"), reason="kcat is not installed")
+def test_a_group_together_with_librdkafka(doors, far, maplog):
+    """Either may lead; each partition has one reader, and their progress is one."""
+    maplog.run("topic", "create", "t", "--partitions", "4")
+    output = open(maplog.directory / "kcat.out", "wb")
+    other = subprocess.Popen(["kcat", "-b", doors.address, "-X", "auto.offset.reset=earliest", "-G", "g",
+                              "-u", "-q", "t"], stdout=output, stderr=subprocess.DEVNULL)
+    maplog.started.append(other)
+    wait_until(lambda: have_partitions(far, "g", 1))
+    member = follow(far, "t", "g", "--count", "20")
+    wait_until(lambda: have_partitions(far, "g", 2))
+    clients = [row["client"] for row in far.group("g")[0].values()]
+    assert sorted(clients) == ["maplog", "maplog", "rdkafka", "rdkafka"]
+    for part in range(4):
+        maplog.produce("t", b"".join(b"%d.%d\n" % (part, i) for i in range(10)), "--partition", part)
+    mine, _ = member.communicate(timeout=30)
+    theirs = lambda: (maplog.directory / "kcat.out").read_bytes()
+    wait_until(lambda: theirs().count(b"\n") >= 20)
+    assert sorted((mine + theirs()).split()) == sorted(b"%d.%d" % (p, i) for p in range(4) for i in range(10))
+    other.terminate()
+    other.wait(30)
 
 
 def test_single_partitions_are_not_chosen_in_a_group_at_a_server(far, maplog):
