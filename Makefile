@@ -160,10 +160,12 @@ BROKEN = { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 test: ## every test that ends within minutes; the last line is "N passed, N failed, N skipped"
 	+@tools/install-dependencies build test && $(TEST_BUILDS) || $(BROKEN)
+	@tools/install-clients || true
 	@tests/run
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
 	+@tools/install-dependencies build test long && $(TEST_BUILDS) && $(call part,asan) all || $(BROKEN)
+	@tools/install-clients || true
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
 
 clients: ## real Kafka clients of other languages against the server; fetches them by their own tools
