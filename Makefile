@@ -154,8 +154,9 @@ run: ## install what is missing, build, show a text file going through ./data, a
 	@tools/tour $(OUT)/maplog
 
 part = $(MAKE) --no-print-directory BUILD=$(1) OUT=build/$(1)
-TEST_BUILDS = $(call part,release) all tests examples && $(call part,asan) tests && \
-    $(call part,tsan) tests && $(call part,fuzz) fuzzers
+# The sanitizers' programs too: servers that tests attack.
+TEST_BUILDS = $(call part,release) all tests examples && $(call part,asan) all tests && \
+    $(call part,tsan) all tests && $(call part,fuzz) fuzzers
 BROKEN = { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 test: ## every test that ends within minutes; the last line is "N passed, N failed, N skipped"
@@ -164,7 +165,7 @@ test: ## every test that ends within minutes; the last line is "N passed, N fail
 	@tests/run
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
-	+@tools/install-dependencies build test long && $(TEST_BUILDS) && $(call part,asan) all || $(BROKEN)
+	+@tools/install-dependencies build test long && $(TEST_BUILDS) || $(BROKEN)
 	@tools/install-clients || true
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
 

@@ -2,7 +2,9 @@
 connection and one line that names the peer, the API and the byte; and good clients notice nothing."""
 import gzip
 import pathlib
+import re
 import resource
+import socket
 import struct
 import sys
 import threading
@@ -245,7 +247,6 @@ FRAMES = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_frame(server, peer, name):
-    import re
     data, text = FRAMES[name]
     peer.send(data)
     line = closing_line(server, peer)
@@ -286,7 +287,6 @@ def test_a_request_in_drops(peer):
 
 
 def test_what_was_asked_before_the_end_is_answered(peer):
-    import socket
     peer.send(request("Metadata", 1, {"Topics": []}, 1) + request("ApiVersions", 0, {}, 2))
     peer.socket.shutdown(socket.SHUT_WR)
     assert [struct.unpack_from(">i", peer.frame())[0] for _ in range(2)] == [1, 2]
@@ -294,7 +294,6 @@ def test_what_was_asked_before_the_end_is_answered(peer):
 
 
 def test_a_long_poll_ends_with_its_client(peer):
-    import socket
     end = peer.produce("t", batch([b"x"]))["BaseOffset"] + 1
     peer.send(request("Fetch", 4, fetched("t", end, 0, 600_000)))
     time.sleep(0.05)
@@ -343,7 +342,7 @@ def test_a_crowd_that_speaks_a_byte_now_and_then(crowded):
         for peer in peers:
             peer.send(data[at:at + 1])
         good_meanwhile(crowded)
-    assert crowded.memory() < 100 << 20
+    assert crowded.uses_less_than(100 << 20)
     for peer in peers:
         peer.close()
     good_meanwhile(crowded)
@@ -357,7 +356,7 @@ def test_a_crowd_that_announces_more_than_fits(crowded):
     for _ in range(2):
         for peer in peers:
             peer.send(bytes(1000))
-    assert crowded.memory() < 100 << 20
+    assert crowded.uses_less_than(100 << 20)
     good_meanwhile(crowded)
     for peer in peers:
         peer.close()
@@ -375,7 +374,7 @@ def test_those_that_fill_the_memory_and_do_not_go_on_are_closed(crowded):
     with crowded.peer(timeout=60) as peer:
         assert peer.produce("t", batch([bytes(900_000)]))["ErrorCode"] == 0
     crowded.wait_for("a request took .* while others wait for memory")
-    assert crowded.memory() < MEMORY + (64 << 20)
+    assert crowded.uses_less_than(MEMORY + (64 << 20))
     for peer in peers:
         peer.close()
     for sender in senders:
@@ -385,7 +384,7 @@ def test_those_that_fill_the_memory_and_do_not_go_on_are_closed(crowded):
 
 def test_a_crowd_that_sends_large_requests(crowded):
     """All are answered, with no more memory than is allowed."""
-    answers, largest = [], [0]
+    answers = []
 
     def send():
         with crowded.peer(timeout=120) as peer:
@@ -400,7 +399,6 @@ def test_a_crowd_that_sends_large_requests(crowded):
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        largest[0] = max(largest[0], crowded.memory())
+        assert crowded.uses_less_than(MEMORY + (64 << 20))
         time.sleep(0.01)
     assert answers == [0] * 40
-    assert largest[0] < MEMORY + (64 << 20)
