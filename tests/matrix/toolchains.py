@@ -63,7 +63,7 @@ class Folder:
 
     def __enter__(self):
         self.path.mkdir(parents=True, exist_ok=True)
-        self.lock = open(self.path.with_suffix(".lock"), "w")
+        self.lock = open(f"{self.path}.lock", "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.mark = self.path / ".made"
         self.fresh = self.mark.exists() and self.mark.read_text() == self.stamp
