@@ -127,6 +127,26 @@ def inspect(server):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def check_all(server, result):
+    log = read_log(server)
+    check_records(log, result)
+    check_group(server, log, result)
+    server.stop()
+    inspect(server)
+    return log
+
+
+def test_stop_under_load(server):
+    """The same where the server ends well and begins again, four times."""
+    with Load(server) as load:
+        for _ in range(4):
+            time.sleep(1)
+            server.restart()
+            assert load.process.poll() is None, "the load has ended"
+        result = load.finish()
+    check_all(server, result)
+
+
 def test_kill_under_load(server):
     rng, points, came = random.Random(KILLS), itertools.cycle(POINTS), 0
     with Load(server) as load:
@@ -139,9 +159,5 @@ def test_kill_under_load(server):
         server.start()
         result = load.finish()
     assert came > 0
-    log = read_log(server)
-    check_records(log, result)
-    check_group(server, log, result)
-    server.stop()
-    inspect(server)
+    log = check_all(server, result)
     print(f"{KILLS} kills, {came} at their point, {sum(map(len, log.values()))} records")
