@@ -14,9 +14,13 @@ import threading
 HEARTBEAT = 150
 
 
+LOCK = threading.Lock()
+
+
 def tell(**what):
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+    with LOCK:
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
 
 
 def input_ended():
