@@ -50,18 +50,25 @@ static int check_text(const char *path, const char *text, size_t length)
     return 0;
 }
 
+/* "meta.properties.9f0c...tmp": of one who makes it now, or died while making it. */
+static bool is_unfinished(const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(name, META_FILE ".", sizeof META_FILE) == 0 && length > 4 &&
+           strcmp(name + length - 4, ".tmp") == 0;
+}
+
 static int see_entry(void *context, const char *name, bool is_directory)
 {
     bool *empty = context;
-    if (!(is_directory && strcmp(name, "lost+found") == 0) &&
-        strcmp(name, META_FILE ".tmp") != 0) /* of one who died while making it */
+    if (!(is_directory && strcmp(name, "lost+found") == 0) && !is_unfinished(name))
         *empty = false;
     return 0;
 }
 
 static int create_text(int directory_fd)
 {
-    uint8_t random[32];
+    uint8_t random[40];
     int result = process_random(random, sizeof random);
     if (result)
         return result;
@@ -74,31 +81,47 @@ static int create_text(int directory_fd)
                           "version=1\nmaplog.version=%d\ncluster.id=%s\nnode.id=1\n"
                           "directory.id=%s\n",
                           META_VERSION, cluster, directory);
-    return file_replace(directory_fd, META_FILE, text, (size_t)length, true);
+    /* Two may come at the same time: both are right, and the first one's ids hold. */
+    uint64_t own;
+    char fresh[sizeof META_FILE + 24];
+    memcpy(&own, random + 32, sizeof own);
+    snprintf(fresh, sizeof fresh, META_FILE ".%016llx.tmp", (unsigned long long)own);
+    result = file_make_once(directory_fd, META_FILE, fresh, text, (size_t)length);
+    return result == MAPLOG_EXISTS ? 0 : result;
 }
 
-int meta_check(int directory_fd, const char *path, bool create)
+static int read_and_check(int directory_fd, const char *path)
 {
     char *text;
     size_t length;
     int result = file_read_all(directory_fd, META_FILE, META_BYTES_MAX, &text, &length);
-    if (result == 0) {
-        result = check_text(path, text, length);
-        free(text);
+    if (result)
         return result;
-    }
+    result = check_text(path, text, length);
+    free(text);
+    return result;
+}
+
+int meta_check(int directory_fd, const char *path, bool create)
+{
+    int result = read_and_check(directory_fd, path);
     if (result != MAPLOG_NOT_FOUND)
         return result;
     bool empty = true;
     result = file_list(directory_fd, ".", see_entry, &empty);
     if (result)
         return result;
-    if (!empty)
-        return error_set(MAPLOG_NOT_FOUND,
-                         "%s is no maplog directory: it has files, but no " META_FILE, path);
+    if (!empty) { /* unless another process made it since our look */
+        result = read_and_check(directory_fd, path);
+        return result != MAPLOG_NOT_FOUND
+                   ? result
+                   : error_set(MAPLOG_NOT_FOUND,
+                               "%s is no maplog directory: it has files, but no " META_FILE, path);
+    }
     if (!create)
         return error_set(MAPLOG_NOT_FOUND, "%s is empty: no log was made in it yet", path);
-    return create_text(directory_fd);
+    result = create_text(directory_fd);
+    return result ? result : read_and_check(directory_fd, path);
 }
 
 int meta_identify(int directory_fd, const char *path, struct meta_identity *identity)

@@ -32,12 +32,11 @@ static int sync_parent(int directory, const char *path)
     return result;
 }
 
-int file_replace(int directory, const char *path, const void *text, size_t length, bool durable)
+/* Makes the file `fresh` with this text. */
+static int write_fresh(int directory, const char *fresh, const void *text, size_t length,
+                       bool durable)
 {
-    char fresh[LIMIT_PATH];
     int fd;
-    if ((size_t)snprintf(fresh, sizeof fresh, "%s.tmp", path) >= sizeof fresh)
-        return error_set(MAPLOG_LIMIT, "path longer than %d bytes: %s", LIMIT_PATH, path);
     /* One may be left from a killed process, with another owner or mode. */
     int result = file_remove(directory, fresh);
     if (result != 0)
@@ -49,6 +48,15 @@ int file_replace(int directory, const char *path, const void *text, size_t lengt
     if (result == 0 && durable)
         result = file_sync(fd, fresh);
     file_close(fd);
+    return result;
+}
+
+int file_replace(int directory, const char *path, const void *text, size_t length, bool durable)
+{
+    char fresh[LIMIT_PATH];
+    if ((size_t)snprintf(fresh, sizeof fresh, "%s.tmp", path) >= sizeof fresh)
+        return error_set(MAPLOG_LIMIT, "path longer than %d bytes: %s", LIMIT_PATH, path);
+    int result = write_fresh(directory, fresh, text, length, durable);
     if (result == 0)
         result = file_rename(directory, fresh, path);
     if (result != 0) {
@@ -56,6 +64,19 @@ int file_replace(int directory, const char *path, const void *text, size_t lengt
         return result;
     }
     return durable ? sync_parent(directory, path) : 0;
+}
+
+int file_make_once(int directory, const char *path, const char *fresh, const void *text,
+                   size_t length)
+{
+    int result = write_fresh(directory, fresh, text, length, true);
+    int errnum = result == 0 ? fault_check(FAULT_RENAME) : 0;
+    if (result == 0 && !errnum && linkat(directory, fresh, directory, path, 0) != 0)
+        errnum = errno;
+    if (errnum)
+        result = error_errno(errnum, "cannot make %s", path);
+    unlinkat(directory, fresh, 0);
+    return result ? result : sync_parent(directory, path);
 }
 
 int file_make_directory(int directory, const char *path, mode_t mode)

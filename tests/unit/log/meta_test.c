@@ -141,6 +141,39 @@ static void a_death_while_it_is_made_leaves_an_empty_directory(void **state)
     assert_ok(meta_check(fd, log_path, true));
 }
 
+struct maker {
+    pthread_t thread;
+    int result;
+    struct meta_identity seen;
+};
+
+static void *make_it(void *argument)
+{
+    struct maker *maker = argument;
+    maker->result = meta_check(fd, log_path, true);
+    if (!maker->result)
+        maker->result = meta_identify(fd, log_path, &maker->seen);
+    return NULL;
+}
+
+/* Once "cannot rename meta.properties.tmp", and ids that changed under the first one. */
+static void several_who_come_first_agree(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        struct maker makers[4];
+        for (int i = 0; i < 4; i++)
+            pthread_create(&makers[i].thread, NULL, make_it, &makers[i]);
+        for (int i = 0; i < 4; i++)
+            pthread_join(makers[i].thread, NULL);
+        for (int i = 0; i < 4; i++) {
+            assert_ok(makers[i].result);
+            assert_string_equal(makers[i].seen.cluster_id, makers[0].seen.cluster_id);
+        }
+        assert_ok(file_remove(fd, META_FILE));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clean)
 
 static void a_directory_says_who_it_is(void **state)
@@ -171,6 +204,7 @@ int main(void)
         TEST(texts_are_judged),
         TEST(a_directory_says_who_it_is),
         TEST(a_death_while_it_is_made_leaves_an_empty_directory),
+        TEST(several_who_come_first_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
