@@ -35,10 +35,12 @@ ifeq ($(BUILD),release)
 MODE := -O2 -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 DISCARD := -Wl,--gc-sections -Wl,-z,pack-relative-relocs
 # What runs once, or at a person's or a disk's pace, is made for size.
-COLD := $(wildcard src/cmd/[!lm]*.c src/remote/*.c src/broker/settings*.c src/broker/config*.c) \
+COLD := $(wildcard src/cmd/[!lm]*.c src/remote/*.c src/server/*.c) \
+    $(filter-out %/writers.c %/waiters.c %/reads.c %/topics.c,$(wildcard src/broker/*.c)) \
     $(filter-out %/fetch.c %/produce.c,$(wildcard src/broker/api/*.c)) \
     $(foreach name,anonymous attach* backup catalog* checkpoint directory duty export import* inspect* \
-    meta recover* retain settings store_* topics transfer unfinished,$(wildcard src/log/$(name).c))
+    meta names producer_* progress* recover* retain settings space store_* topics transfer unfinished, \
+    $(wildcard src/log/$(name).c)) $(foreach name,socket* process file_tree fault lock,$(wildcard src/os/$(name).c))
 $(COLD:%.c=$(OUT)/%.o): private MODE += -Os
 else ifeq ($(BUILD),asan)
 MODE := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -50,7 +52,12 @@ MODE := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-re
 else
 $(error BUILD is release, asan, tsan or fuzz, not "$(BUILD)")
 endif
-LIB_PACKAGES := libisal liblz4 libzstd snappy zlib
+LIB_PACKAGES := $(if $(STATIC),,libisal) liblz4 libzstd snappy zlib
+ifdef STATIC
+MODE += -DCRC32C_ALONE
+DISCARD += -static
+STATIC_LIBS := -lstdc++ -lm
+endif
 # Empty until tools/install-dependencies has run on a fresh machine; recipes expand it later.
 pc = $(shell $(PKG_CONFIG) --silence-errors $(1))
 ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -I$(OUT)/gen -D_GNU_SOURCE \
@@ -80,7 +87,7 @@ TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
-.PHONY: all tests fuzzers examples run test long clients bench fuzz tidy format install uninstall clean help
+.PHONY: all tests fuzzers examples run test static long clients bench fuzz tidy format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/libmaplog.so $(OUT)/libmaplog.a
@@ -124,7 +131,7 @@ $(OUT)/libmaplog.so: $(LIB_OBJECTS) $(MAP)
 	@ln -sf libmaplog.so $(OUT)/$(SONAME)
 
 $(OUT)/maplog: $(CMD_OBJECTS) $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS) $(CMD_LIBS)
+	$(LINK) -o $@ $^ $(LIBS) $(CMD_LIBS) $(STATIC_LIBS)
 
 $(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(TEST_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
@@ -163,6 +170,9 @@ test: ## every test that ends within minutes; the last line is "N passed, N fail
 	+@tools/install-dependencies build test && $(TEST_BUILDS) || $(BROKEN)
 	@tools/install-clients || true
 	@tests/run
+
+static: ## build/static/maplog: the program in one file, for any Linux of this CPU
+	+@$(MAKE) --no-print-directory OUT=build/static STATIC=1 build/static/maplog
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
 	+@tools/install-dependencies build test long && $(TEST_BUILDS) || $(BROKEN)

@@ -1,5 +1,37 @@
-/* crc32c.c - chooses between the inline loop and ISA-L, which also has the table for old CPUs. */
+/* crc32c.c - chooses between the inline loop and ISA-L, which also has the table for old CPUs. With
+ * CRC32C_ALONE, for a program without shared libraries (Debian has no static ISA-L), the inline
+ * loop does all: about a fifth of ISA-L's speed, which still is several GB/s. */
 #include "base/crc32c.h"
+
+#ifdef CRC32C_ALONE
+
+#define POLYNOMIAL 0x82f63b78u /* Castagnoli's, bits reversed */
+
+/* For CPUs without the instruction: a nibble at a time, with 16 words of table. */
+static uint32_t by_table(uint32_t crc, const uint8_t *at, size_t length)
+{
+    uint32_t table[16];
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t value = i;
+        for (int bit = 0; bit < 4; bit++)
+            value = value & 1 ? value >> 1 ^ POLYNOMIAL : value >> 1;
+        table[i] = value;
+    }
+    uint32_t state = ~crc;
+    for (; length; at++, length--) {
+        state ^= *at;
+        state = state >> 4 ^ table[state & 15];
+        state = state >> 4 ^ table[state & 15];
+    }
+    return ~state;
+}
+
+uint32_t crc32c(uint32_t crc, const void *data, size_t length)
+{
+    return crc32c_has_short() ? crc32c_short(crc, data, length) : by_table(crc, data, length);
+}
+
+#else
 
 #include <isa-l/crc.h>
 
@@ -36,3 +68,5 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t length)
     end_vectors();
     return ~state;
 }
+
+#endif
