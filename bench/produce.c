@@ -3,14 +3,19 @@
  *
  * A client on CPU 1 with five requests under way, acks=1, server on CPU 0 with everything it does:
  * receiving, checking each record, CRC, copying, allocating and populating pages. Records of 1 KiB
- * unless said otherwise. Sustained: into fresh segments. Burst: after a pause, into a log that has
- * prepared for it what it prepares by itself. Roof: a bare server that receives the same requests
- * into one buffer and answers as many bytes.
+ * unless said otherwise. Burst: 1 GiB into a segment that maplog_prepare() has made ready; roof: a
+ * bare server that receives the same requests into one buffer and answers as many bytes. Fresh:
+ * into what the server makes meanwhile; roof: the bare server copies them into a file that it
+ * allocates, maps and populates.
+ *
+ * In a virtual machine, memory that was never in use comes from the host at its first touch, three
+ * to ten times slower: a program that takes and frees all of it should run before.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,12 +26,16 @@
 
 #define UNDER_WAY 5
 #define ANSWER_ROOM 1024
+#define FILE_BYTES (1ull << 30)    /* of the bare server's files */
+#define ALLOCATE_BYTES (64u << 20) /* at a time */
+#define POPULATE_BYTES (2u << 20)
 
 struct plan {
     const char *name;
     int32_t records;
     size_t value_size;
     uint64_t total; /* bytes of a run */
+    bool prepared;
 
     struct bench_bytes request;
     size_t answer; /* bytes */
@@ -41,12 +50,57 @@ struct result {
 struct bare {
     int listener;
     const struct plan *plan;
+    const char *directory;
 };
+
+/* A file that bytes are copied into. */
+struct fresh {
+    const char *directory;
+    int fd; /* 0: none yet */
+    uint8_t *at;
+    uint64_t used, allocated, populated;
+};
+
+static void next_file(struct fresh *fresh)
+{
+    char path[256];
+    static int number;
+    if (fresh->fd) {
+        munmap(fresh->at, FILE_BYTES);
+        close(fresh->fd);
+    }
+    snprintf(path, sizeof path, "%s/%d", fresh->directory, number++);
+    fresh->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    fresh->used = fresh->allocated = fresh->populated = 0;
+    if (fresh->fd < 0 || ftruncate(fresh->fd, (off_t)FILE_BYTES) != 0)
+        exit(1);
+    fresh->at = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fresh->fd, 0);
+    if (fresh->at == MAP_FAILED)
+        exit(1);
+}
+
+static void copy(struct fresh *fresh, const uint8_t *bytes, size_t size)
+{
+    if (!fresh->fd || fresh->used + size > FILE_BYTES)
+        next_file(fresh);
+    if (fresh->used + size > fresh->allocated) {
+        if (posix_fallocate(fresh->fd, (off_t)fresh->allocated, ALLOCATE_BYTES) != 0)
+            exit(1);
+        fresh->allocated += ALLOCATE_BYTES;
+    }
+    while (fresh->used + size > fresh->populated) {
+        madvise(fresh->at + fresh->populated, POPULATE_BYTES, MADV_POPULATE_WRITE);
+        fresh->populated += POPULATE_BYTES;
+    }
+    memcpy(fresh->at + fresh->used, bytes, size);
+    fresh->used += size;
+}
 
 static void receive_bare(void *argument)
 {
     const struct bare *bare = argument;
-    char answer[ANSWER_ROOM] = {0}, *request = malloc(bare->plan->request.size);
+    struct fresh fresh = {.directory = bare->directory};
+    uint8_t answer[ANSWER_ROOM] = {0}, *request = malloc(bare->plan->request.size);
     bench_pin(BENCH_SERVER_CPU);
     int fd = bench_accept(bare->listener);
     for (;;) {
@@ -56,6 +110,8 @@ static void receive_bare(void *argument)
                 return;
             have += (size_t)got;
         }
+        if (!bare->plan->prepared)
+            copy(&fresh, request, bare->plan->request.size);
         bench_send(fd, answer, bare->plan->answer);
     }
 }
@@ -89,13 +145,14 @@ static struct result measure_process(int fd, pid_t pid, const struct plan *plan)
 static struct result measure_bare(const struct plan *plan)
 {
     uint16_t port;
-    struct bare bare = {bench_listen(&port), plan};
+    struct bare bare = {bench_listen(&port), plan, bench_directory(false)};
     pid_t child = bench_child(receive_bare, &bare);
     int fd = bench_connect(port);
     struct result result = measure_process(fd, child, plan);
     close(fd);
     close(bare.listener);
     bench_wait(child);
+    bench_forget(bare.directory);
     return result;
 }
 
@@ -111,8 +168,15 @@ static struct result measure(struct plan *plan)
 {
     struct bench_server server;
     const char *directory = bench_directory(false);
-    maplog_close(bench_log(directory, NULL));
+    const char *const configs[] = {"segment.bytes=2147483647", NULL};
+    maplog *log = bench_log(directory, plan->prepared ? configs : NULL);
+    maplog_producer *producer;
+    bench_check(maplog_producer_open(log, "bench", NULL, &producer), "producer");
+    if (plan->prepared)
+        bench_check(maplog_prepare(producer, 0, plan->total + plan->total / 16), "prepare");
+    maplog_producer_close(producer);
     bench_server_start(&server, directory);
+    maplog_close(log); /* not before: the last one to leave gives back what was prepared */
     int fd = bench_connect(server.port);
     warm_up(fd, plan);
     struct result result = measure_process(fd, server.pid, plan);
@@ -151,6 +215,7 @@ int main(int argc, char **argv)
     bench_pin(BENCH_CLIENT_CPU);
     uint64_t total = bench_quick() ? 256u << 20 : 2048u << 20;
     bench_note("produce: %d requests under way, acks=1, over 127.0.0.1", UNDER_WAY);
+    compare((struct plan){.name = "produce_1mib_burst", 1000, 1024, total / 2, true});
     compare((struct plan){.name = "produce_1mib_fresh", 1000, 1024, total});
     compare((struct plan){.name = "produce_1mib_100b_fresh", 9000, 100, total});
     compare((struct plan){.name = "produce_16kib_fresh", 15, 1024, total / 2});
