@@ -159,6 +159,7 @@ int64_t broker_tick(struct broker *broker, int64_t now_ms)
     if (now_ms >= next || now_ms < broker->tidied_ms) { /* the clock may have been set back */
         int64_t expiration = BROKER_SETTING(broker, producer_id_expiration_ms);
         writers_tidy(broker->writers, now_ms, now_ms - expiration);
+        segment_cache_forget(broker->segments, NULL); /* a mapped file keeps its disk space */
         pthread_mutex_lock(&broker->notes_lock);
         memset(broker->notes, 0, sizeof broker->notes);
         pthread_mutex_unlock(&broker->notes_lock);

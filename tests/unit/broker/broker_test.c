@@ -3,6 +3,7 @@
 
 #include "broker/apis.h"
 #include "broker/parts.h"
+#include "log/segment_cache.h"
 
 #define API_VERSIONS 18
 
@@ -132,6 +133,21 @@ static void time_passes(void **state)
     assert_true(broker_tick(broker, now) > now); /* the clock was set back */
 }
 
+/* What was fetched lately is kept mapped: not for longer than it is there. */
+static void deleted_segments_are_let_go(void **state)
+{
+    (void)state;
+    struct segment *segment;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    produce_ok("t", (struct sent){.records = 1});
+    assert_ok(segment_cache_get(broker->segments, partition, 0, &segment));
+    assert_int_equal(load_relaxed(&segment->references), 2); /* ours, and the cache's */
+    assert_ok(directory_delete_topic(log_directory, "t"));
+    broker_tick(broker, clock_wall_ms() + 60000);
+    assert_int_equal(load_relaxed(&segment->references), 1);
+    segment_drop(segment);
+}
+
 static _Atomic int notes;
 
 static void count_note(void *context, char level, const char *text)
@@ -169,6 +185,7 @@ int main(void)
         TEST(an_answer_that_does_not_fit_ends_the_connection),
         TEST(a_newer_api_versions_is_answered_in_version_0),
         TEST(time_passes),
+        TEST(deleted_segments_are_let_go),
         TEST(what_is_said_often_is_said_seldom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
