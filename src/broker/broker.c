@@ -153,12 +153,27 @@ void broker_configure(struct broker *broker, const struct broker_settings *setti
     sessions_limit(broker->sessions, settings->fetch_sessions);
 }
 
+void broker_set_wall(struct broker *broker, int64_t ahead_ms)
+{
+    pthread_mutex_lock(&broker->settings_lock);
+    broker->wall_ahead_ms = ahead_ms;
+    pthread_mutex_unlock(&broker->settings_lock);
+}
+
+int64_t broker_wall_ms(struct broker *broker, int64_t now_ms)
+{
+    pthread_mutex_lock(&broker->settings_lock);
+    int64_t ahead_ms = broker->wall_ahead_ms;
+    pthread_mutex_unlock(&broker->settings_lock);
+    return now_ms + ahead_ms;
+}
+
 int64_t broker_tick(struct broker *broker, int64_t now_ms)
 {
     int64_t next = broker->tidied_ms + TIDY_MS;
-    if (now_ms >= next || now_ms < broker->tidied_ms) { /* the clock may have been set back */
+    if (now_ms >= next) {
         int64_t expiration = BROKER_SETTING(broker, producer_id_expiration_ms);
-        writers_tidy(broker->writers, now_ms, now_ms - expiration);
+        writers_tidy(broker->writers, now_ms, broker_wall_ms(broker, now_ms) - expiration);
         segment_cache_forget(broker->segments, NULL); /* a mapped file keeps its disk space */
         pthread_mutex_lock(&broker->notes_lock);
         memset(broker->notes, 0, sizeof broker->notes);

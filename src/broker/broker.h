@@ -1,6 +1,9 @@
 /*
  * broker.h - what Kafka requests mean to a log: (request, now) -> answer. No descriptor, no clock.
  *
+ * now_ms is of a clock that nobody sets, so that deadlines, sessions and pauses last as long as
+ * they should; broker_set_wall() tells what date that is.
+ *
  * One broker an attached directory; any number of threads, each with requests of its own. No call
  * waits for another process: who is not answered at once is parked (request.h).
  */
@@ -39,8 +42,11 @@ enum broker_outcome broker_resume(struct broker *broker, struct broker_request *
                                   int64_t now_ms);
 void broker_end(struct broker *broker, struct broker_request *request);
 
+/* The date and time, ms since 1970, is now_ms + ahead_ms; 0 until it is told. Again and again,
+ * since people and networks set clocks. Any thread. */
+void broker_set_wall(struct broker *broker, int64_t ahead_ms);
 /* Timers of groups, sessions, expiry: called by one thread; returns when it wants to be called
- * again at the latest (wall clock, ms). */
+ * again at the latest. */
 int64_t broker_tick(struct broker *broker, int64_t now_ms);
 /* The partition of this control slot moved on: wakes requests that wait for it. Any thread. */
 void broker_moved(struct broker *broker, uint32_t slot);

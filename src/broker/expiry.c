@@ -13,7 +13,7 @@
 /* One look at everything that is committed. */
 struct look {
     struct expiry *expiry;
-    int64_t now_ms, retention_ms;
+    int64_t now_ms, wall_ms, retention_ms;
     struct arena arena;
     char group[LIMIT_GROUP_NAME + 1]; /* that is being listed */
     struct offsets_batch batch;
@@ -32,15 +32,15 @@ static bool is_expired(const struct look *look, const struct group *group,
     int64_t since = entry->committed_ms;
     if (group && group->count > 0)
         return group->state == GROUP_STABLE && !group_subscribes(group, entry->topic) &&
-               since <= look->now_ms - look->retention_ms;
+               since <= look->wall_ms - look->retention_ms;
     if (entry->expires_ms >= 0)
-        return entry->expires_ms <= look->now_ms;
+        return entry->expires_ms <= look->wall_ms;
     int64_t grace = look->retention_ms < GRACE_MS ? look->retention_ms : GRACE_MS;
     if (!group && look->expiry->opened_ms + grace > look->now_ms)
         return false;
     if (group && group->empty_since_ms > since)
         since = group->empty_since_ms;
-    return since <= look->now_ms - look->retention_ms;
+    return since <= look->wall_ms - look->retention_ms;
 }
 
 /* Commits away those of the batch that are expired, unless a member came meanwhile. */
@@ -90,8 +90,9 @@ static int visit(void *context, const struct progress_entry *entry)
         result = flush(look);
         mark(look, entry->group);
     }
-    bool may_be = entry->expires_ms >= 0 ? entry->expires_ms <= look->now_ms
-                                         : entry->committed_ms <= look->now_ms - look->retention_ms;
+    bool may_be = entry->expires_ms >= 0
+                      ? entry->expires_ms <= look->wall_ms
+                      : entry->committed_ms <= look->wall_ms - look->retention_ms;
     if (!result && may_be && offsets_batch_add(&look->batch, entry))
         result = flush(look);
     return result;
@@ -117,12 +118,11 @@ int64_t expiry_tick(struct expiry *expiry, int64_t now_ms)
     struct broker *broker = expiry->broker;
     int64_t pause =
         expiry->unfinished ? AGAIN_MS : BROKER_SETTING(broker, offsets_retention_check_ms);
-    if (now_ms < expiry->looked_ms) /* the clock was set back */
-        expiry->looked_ms = now_ms;
     if (now_ms - expiry->looked_ms < pause)
         return expiry->looked_ms + pause;
     struct look look = {.expiry = expiry,
                         .now_ms = now_ms,
+                        .wall_ms = broker_wall_ms(broker, now_ms),
                         .retention_ms = BROKER_SETTING(broker, offsets_retention_minutes) * 60000,
                         .arena = {.limit = LIMIT_REQUEST_MEMORY}};
     look.batch.arena = &look.arena;

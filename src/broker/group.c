@@ -27,14 +27,15 @@ struct group *group_create(struct broker *broker, struct wire_string name, int64
         free(made);
         return NULL;
     }
-    int64_t seconds = (now_ms - GENERATIONS_BEGIN_MS) / 1000;
+    int64_t wall_ms = broker_wall_ms(broker, now_ms);
+    int64_t seconds = (wall_ms - GENERATIONS_BEGIN_MS) / 1000;
     made->broker = broker;
     made->generation = seconds > 0 && seconds < INT32_MAX ? (int32_t)seconds : 0;
     made->protocol_type = (struct wire_string){NULL, 0};
     made->protocol = made->leader_id = null;
     made->deadline_ms = INT64_MAX;
     made->due_ms = INT64_MAX;
-    made->empty_since_ms = now_ms;
+    made->empty_since_ms = wall_ms;
     made->bytes = sizeof *made + (size_t)name.size;
     return made;
 }

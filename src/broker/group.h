@@ -50,7 +50,7 @@ struct group {
     int64_t limit_ms;
 
     int64_t due_ms;         /* nothing happens by itself before */
-    int64_t empty_since_ms; /* of EMPTY */
+    int64_t empty_since_ms; /* of EMPTY; date and time */
     bool active;            /* local commits are kept out (progress_activate) */
     bool committed;         /* of the last look for expired offsets: it has some */
     size_t bytes, counted;  /* of memory, about; how many of them the table has counted */

@@ -35,6 +35,7 @@ struct broker {
     pthread_mutex_t settings_lock;   /* guards what follows, for the moment of reading it */
     struct broker_settings stated;   /* as the configuration file says */
     struct broker_settings settings; /* in force: with what clients changed */
+    int64_t wall_ahead_ms;           /* of broker_set_wall() */
 
     pthread_mutex_t notes_lock;   /* guards notes */
     uint64_t notes[BROKER_NOTES]; /* hashes of lines that were told since the last tidying */
@@ -61,6 +62,8 @@ struct broker {
         value_;                                                                                    \
     })
 
+/* The date and time of a moment: for what is kept, or compared with what clients say. */
+int64_t broker_wall_ms(struct broker *broker, int64_t now_ms);
 /* errors.c: Kafka's code for a MAPLOG_* code. */
 int16_t broker_error(int code);
 /* A line for the operator (printf). */

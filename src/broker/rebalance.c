@@ -125,7 +125,7 @@ static void become_empty(struct group *group, int64_t now_ms)
 {
     group_choose(group, (struct wire_string){NULL, -1});
     group->state = GROUP_EMPTY;
-    group->empty_since_ms = now_ms;
+    group->empty_since_ms = broker_wall_ms(group->broker, now_ms);
     group->deadline_ms = INT64_MAX;
 }
 

@@ -47,7 +47,7 @@ struct broker_request {
 
     /* Set by handlers. */
     void *state;                                  /* between calls; in the arena */
-    int64_t deadline_ms;                          /* of a parked request; wall clock */
+    int64_t deadline_ms;                          /* of a parked request; as now_ms */
     void (*work)(struct broker_request *request); /* for BROKER_COLD */
     int32_t throttle_ms;                          /* 0 */
 

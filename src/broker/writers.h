@@ -22,7 +22,7 @@ struct writer {
     /* writers.c's, under its lock */
     uint32_t users;
     uint32_t seat;
-    int64_t used_ms; /* wall clock */
+    int64_t used_ms;
     struct writer *newer, *older;
 };
 
@@ -50,5 +50,5 @@ int writers_append(struct writers *writers, struct writer *writer, const struct 
                    struct writers_verdict *verdict);
 
 /* Now and then: closes writers that are idle or whose topic was deleted, forgets producer ids that
- * were last used before expire_ms. */
+ * were last used before expire_ms, a date and time. */
 void writers_tidy(struct writers *writers, int64_t now_ms, int64_t expire_ms);

@@ -65,7 +65,7 @@ static void link_as_newest(struct connection *connection)
 
 static int64_t touch(struct connection *connection)
 {
-    connection->active_ms = clock_wall_ms();
+    connection->active_ms = clock_monotonic_ms();
     if (connection->newer) {
         unlink_from_list(connection);
         link_as_newest(connection);
@@ -302,7 +302,7 @@ static void receive_more(struct connection *connection)
         inflow_room(&connection->inflow, worker->place, connection->exchange != NULL, &room);
     if (result == 0) {
         if (connection->dry_ms)
-            connection->begun_ms = clock_wall_ms();
+            connection->begun_ms = clock_monotonic_ms();
         connection->dry_ms = 0;
         connection->receive.buffer = room.at;
         connection->receive.size = room.size;
@@ -314,7 +314,7 @@ static void receive_more(struct connection *connection)
         worker->thirsty = connection;
         add_full(&worker->place->thirsty, 1);
         if (!connection->dry_ms)
-            connection->dry_ms = clock_wall_ms();
+            connection->dry_ms = clock_monotonic_ms();
     } else if (result != MAPLOG_BUSY) {
         refuse(connection);
     }
@@ -416,7 +416,7 @@ void connection_begin(struct connection *connection)
         connection_discard(connection);
         return;
     }
-    connection->active_ms = clock_wall_ms();
+    connection->active_ms = clock_monotonic_ms();
     link_as_newest(connection);
     note('D', "peer=%s connected", connection->peer);
     work(connection);

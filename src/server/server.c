@@ -92,7 +92,7 @@ static void accepted(struct io_operation *operation, int result)
         note('E', "cannot accept connections: %s; trying again in %d ms", error_text(),
              ACCEPT_PAUSE_MS);
         server->paused[listener - server->listeners.sockets] = true;
-        server->accept_again_ms = clock_wall_ms() + ACCEPT_PAUSE_MS;
+        server->accept_again_ms = clock_monotonic_ms() + ACCEPT_PAUSE_MS;
         return;
     }
     accept_next(server, listener);
@@ -173,6 +173,12 @@ const char *server_data(const struct server_options *options)
     return said && said[0] ? said : "data";
 }
 
+/* People and networks set the clock; the broker is told what the date is by now. */
+static void tell_date(struct server *server)
+{
+    broker_set_wall(server->place.broker, clock_wall_ms() - clock_monotonic_ms());
+}
+
 static int begin(struct server *server)
 {
     const struct server_options *options = server->options;
@@ -191,8 +197,10 @@ static int begin(struct server *server)
     if (!result)
         result = directory_open(server_data(options), &attach, &server->directory);
     if (!result)
-        result = broker_open(server->directory, settings, &server->host, clock_wall_ms(),
+        result = broker_open(server->directory, settings, &server->host, clock_monotonic_ms(),
                              &server->place.broker);
+    if (!result)
+        tell_date(server);
     if (!result)
         result = helpers_open(&server->place.helpers);
     if (!result)
@@ -207,7 +215,7 @@ static int begin(struct server *server)
 /* Connections first, then what they use. */
 static void end(struct server *server)
 {
-    int64_t stop_ms = clock_wall_ms() + server->options->settings->shutdown_ms;
+    int64_t stop_ms = clock_monotonic_ms() + server->options->settings->shutdown_ms;
     if (server->engine)
         stop_accepting(server);
     for (unsigned i = 0; i < server->workers_count; i++)
@@ -247,14 +255,15 @@ static int64_t wait_ns(const struct server *server, int64_t tick_ms)
     int64_t next = server->accept_again_ms && server->accept_again_ms < tick_ms
                        ? server->accept_again_ms
                        : tick_ms;
-    int64_t now = clock_wall_ms();
+    int64_t now = clock_monotonic_ms();
     return next <= now ? 0 : (next - now) * 1000000;
 }
 
 static int run(struct server *server)
 {
     for (;;) {
-        int64_t now = clock_wall_ms();
+        int64_t now = clock_monotonic_ms();
+        tell_date(server);
         int64_t tick_ms = broker_tick(server->place.broker, now);
         if (server->accept_again_ms && server->accept_again_ms <= now)
             accept_again(server);

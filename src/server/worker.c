@@ -171,7 +171,7 @@ static void *run(void *argument)
     struct worker *worker = argument;
     this_worker = worker;
     int64_t stop_ms = 0;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = clock_monotonic_ms();
     worker->sweep_ms = now_ms + SWEEP_MS;
     while (!stop_ms || worker->newest) {
         int result = io_wait(worker->engine, longest_wait_ns(worker, now_ms, stop_ms));
@@ -183,7 +183,7 @@ static void *run(void *argument)
         stop_ms = take_arrived(worker, &arrived);
         take_connections(arrived);
         resume_woken(worker);
-        now_ms = clock_wall_ms();
+        now_ms = clock_monotonic_ms();
         resume_due(worker, now_ms);
         if (worker->thirsty)
             connection_quench(worker);

@@ -95,10 +95,11 @@ static struct commit *prepare(struct broker *broker, struct broker_request *requ
             to->partitions[p].error_code = add(broker, request, commit, from, p);
         }
     }
+    int64_t wall_ms = broker_wall_ms(broker, now_ms);
     for (size_t i = 0; i < commit->count; i++) {
         int64_t *expires_ms = &commit->entries[i].expires_ms;
-        commit->entries[i].committed_ms = now_ms;
-        if (*expires_ms >= 0 && __builtin_add_overflow(*expires_ms, now_ms, expires_ms))
+        commit->entries[i].committed_ms = wall_ms;
+        if (*expires_ms >= 0 && __builtin_add_overflow(*expires_ms, wall_ms, expires_ms))
             *expires_ms = INT64_MAX;
     }
     return copies.failed ? NULL : commit;

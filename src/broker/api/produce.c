@@ -45,7 +45,7 @@ struct produce_state {
     struct broker *broker;
     struct part *parts;
     int32_t count;
-    int64_t limit_ms; /* wall clock: when it gives up */
+    int64_t limit_ms; /* when it gives up */
     int64_t retry_ms; /* next pause */
     int64_t now_ms;
 };
@@ -142,7 +142,7 @@ static void check_records(struct produce_state *state, struct broker_request *re
         return;
     }
     struct validate_rules rules = {.settings = &settings,
-                                   .now_ms = state->now_ms,
+                                   .now_ms = broker_wall_ms(state->broker, state->now_ms),
                                    .timestamp_after_max_ms = settings.timestamp_after_max_ms,
                                    .timestamp_before_max_ms = settings.timestamp_before_max_ms,
                                    .zstd = request->header.api_version >= ZSTD_FROM};

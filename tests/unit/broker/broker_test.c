@@ -130,7 +130,20 @@ static void time_passes(void **state)
     int64_t later = now + 90000000;
     assert_true(broker_tick(broker, later) > later);
     assert_int_equal(produce_ok("t", (struct sent){.idempotent = true, .sequence = 1}), 1);
-    assert_true(broker_tick(broker, now) > now); /* the clock was set back */
+}
+
+/* Deadlines go by a clock that nobody sets; what is compared with clients' times, by the date. */
+static void the_date_is_told_apart_from_the_clock(void **state)
+{
+    (void)state;
+    const int64_t ahead = 7200000;
+    log_topic("t", NULL, NULL, NULL);
+    struct sent of_then = {.timestamp = clock_wall_ms() + ahead};
+    assert_int_equal(produce("t", of_then).error_code, KAFKA_INVALID_TIMESTAMP);
+    broker_set_wall(broker, ahead);
+    assert_int_equal(produce("t", of_then).error_code, KAFKA_NONE);
+    broker_set_wall(broker, 0); /* the clock was set back */
+    assert_int_equal(produce("t", of_then).error_code, KAFKA_INVALID_TIMESTAMP);
 }
 
 /* What was fetched lately is kept mapped: not for longer than it is there. */
@@ -185,6 +198,7 @@ int main(void)
         TEST(an_answer_that_does_not_fit_ends_the_connection),
         TEST(a_newer_api_versions_is_answered_in_version_0),
         TEST(time_passes),
+        TEST(the_date_is_told_apart_from_the_clock),
         TEST(deleted_segments_are_let_go),
         TEST(what_is_said_often_is_said_seldom),
     };
