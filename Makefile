@@ -34,13 +34,13 @@ ifeq ($(BUILD),release)
 # make the program a fifth smaller.
 MODE := -O2 -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 DISCARD := -Wl,--gc-sections -Wl,-z,pack-relative-relocs
-# What runs once, or at a person's or a disk's pace, is made for size.
-COLD := $(wildcard src/cmd/[!lm]*.c src/remote/*.c src/server/*.c) \
-    $(filter-out %/writers.c %/waiters.c %/reads.c %/topics.c,$(wildcard src/broker/*.c)) \
-    $(filter-out %/fetch.c %/produce.c,$(wildcard src/broker/api/*.c)) \
-    $(foreach name,anonymous attach* backup catalog* checkpoint directory duty export import* inspect* \
-    meta names producer_* progress* recover* retain settings space store_* topics transfer unfinished, \
-    $(wildcard src/log/$(name).c)) $(foreach name,socket* process file_tree fault lock,$(wildcard src/os/$(name).c))
+# What runs for each record or request is made for speed, all else for size.
+HOT := $(wildcard src/base/*.c src/wire/*.c src/log/record*.c) \
+    $(patsubst %,src/log/%.c,appender batch builder index indexer producers reader segment \
+    segment_cache slice validate) $(patsubst %,src/client/%.c,consumer lane linger producer) \
+    $(patsubst %,src/broker/%.c,api/fetch api/produce reads topics waiters writers) \
+    src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c src/shm/lease.c
+COLD := $(filter-out $(HOT),$(wildcard src/*/*.c src/*/*/*.c))
 $(COLD:%.c=$(OUT)/%.o): private MODE += -Os
 else ifeq ($(BUILD),asan)
 MODE := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
