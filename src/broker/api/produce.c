@@ -4,7 +4,8 @@
  * Each partition's batch is checked once, then appended. Another process may be the writer at this
  * moment: then the request is parked and tries again soon, until its own time limit. What was
  * appended is not appended again. With flush.messages=1 the answer waits for the disk, in a helper
- * thread, where many requests share a flush.
+ * thread, where many requests share a flush; for the flush of another process only for a moment,
+ * then it is tried again, too.
  */
 #include <string.h>
 
@@ -21,6 +22,7 @@
 #define ADMIN_CLIENT "__admin_client" /* Kafka's own tools, which may write to internal topics */
 #define RETRY_FIRST_MS 1
 #define RETRY_LAST_MS 20
+#define FLUSH_WAIT_MS 100 /* of a helper thread, for another's flush */
 
 typedef struct produce_response_responses_partition_responses answered_partition;
 typedef struct produce_response_responses_partition_responses_record_errors record_error;
@@ -47,6 +49,7 @@ struct produce_state {
     int32_t count;
     int64_t limit_ms; /* when it gives up */
     int64_t retry_ms; /* next pause */
+    bool overdue;     /* another's flush takes long */
     int64_t now_ms;
 };
 
@@ -273,10 +276,13 @@ static int append(struct produce_state *state, struct broker_request *request, s
     if (result)
         return result;
     bool load = part->batch.producer_id >= 0 && !writer->producers;
-    if (!load)
+    if (load && writer->loading)
+        result =
+            error_set(MAPLOG_BUSY, "the producers of %s are being read", part->partition->name);
+    else if (!load)
         result = writers_append(writers, writer, &part->batch, &verdict);
     writers_give(writers, writer);
-    if (load)
+    if (load && !result)
         part->stage = PART_LOAD;
     else if (!result)
         settle(state, request, part, &verdict);
@@ -333,14 +339,20 @@ static void load_producers(struct broker_request *request)
 static void wait_for_disk(struct broker_request *request)
 {
     struct produce_state *state = request->state;
-    const struct produce_request *body = request->body;
+    int64_t left_ms = state->limit_ms - state->now_ms;
+    int64_t wait_ms = left_ms < FLUSH_WAIT_MS ? left_ms : FLUSH_WAIT_MS;
     for (int32_t i = 0; i < state->count; i++) {
         struct part *part = &state->parts[i];
         if (part->stage != PART_DURABLE)
             continue;
+        int result = durable_wait(part->partition, part->end, wait_ms > 0 ? wait_ms * 1000000 : 0);
+        if (result == MAPLOG_TIMED_OUT) {
+            wait_ms = 0; /* once for all partitions */
+            state->overdue = left_ms > 0;
+            if (state->overdue)
+                continue;
+        }
         part->stage = PART_DONE;
-        int64_t timeout_ms = body->timeout_ms > 0 ? body->timeout_ms : 0;
-        int result = durable_wait(part->partition, part->end, timeout_ms * 1000000);
         if (result)
             give_up(state, request, part, result);
     }
@@ -372,7 +384,8 @@ static enum broker_outcome go_on(struct broker_request *request)
         request->work = load_producers;
         return BROKER_COLD;
     }
-    if (any(state, PART_APPEND)) {
+    if (any(state, PART_APPEND) || state->overdue) {
+        state->overdue = false;
         int64_t next = state->now_ms + state->retry_ms;
         request->deadline_ms = next < state->limit_ms ? next : state->limit_ms;
         state->retry_ms = state->retry_ms * 2 < RETRY_LAST_MS ? state->retry_ms * 2 : RETRY_LAST_MS;

@@ -3,6 +3,11 @@
 
 #include <sys/prctl.h>
 
+#include "broker/parts.h"
+#define writer partition_writer /* log_fixture.h has another one */
+#include "broker/writers.h"
+#undef writer
+
 static void a_batch_gets_its_offset(void **state)
 {
     (void)state;
@@ -313,6 +318,61 @@ static void an_answer_waits_for_the_disk(void **state)
     assert_int_equal(found.durable_offset, 5);
 }
 
+/* Another process, stopped within a flush. */
+static pid_t stopped_flusher(const struct partition *partition)
+{
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        struct directory *directory;
+        bool died;
+        int result = directory_open(log_path, NULL, &directory);
+        if (!result)
+            result = thread_mutex_lock(
+                &directory->view.control->partitions[partition->slot].flusher, 0, &died);
+        if (write(ready[1], &result, sizeof result) != sizeof result || result)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    int result = -1;
+    assert_int_equal(read(ready[0], &result, sizeof result), sizeof result);
+    assert_int_equal(result, 0);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+/* No helper thread waits for it as long as the client would: others need them. */
+static void a_stopped_flusher_keeps_no_helper(void **state)
+{
+    (void)state;
+    struct partition *partition = log_topic("t", "flush.messages=1", NULL, NULL);
+    if (log_directory->kind == FILE_SYSTEM_MEMORY)
+        skip();
+    pid_t pid = stopped_flusher(partition);
+    struct produce_call produce = {.arena.limit = 1 << 20};
+    produce_to(&produce, "t", make_batch(&produce.arena, (struct sent){0}));
+    assert_int_equal(call_begin(&produce.call, PRODUCE, 9, &produce.body), BROKER_PARK);
+    assert_int_equal(produce.call.cold, 1);
+    assert_int_equal(call_resume(&produce.call), BROKER_PARK);
+    end_writer(pid);
+    assert_int_equal(call_wait(&produce.call), BROKER_ANSWER);
+    assert_int_equal(produce_answer(&produce)->error_code, KAFKA_NONE);
+    produce_free(&produce);
+
+    pid = stopped_flusher(partition);
+    produce_to(&produce, "t", make_batch(&produce.arena, (struct sent){0}));
+    produce.body.timeout_ms = 30;
+    call_ask(&produce.call, PRODUCE, 9, &produce.body);
+    assert_int_equal(produce_answer(&produce)->error_code, KAFKA_REQUEST_TIMED_OUT);
+    assert_int_equal(log_end(partition), 2); /* once each */
+    produce_free(&produce);
+    end_writer(pid);
+}
+
 /* ---- idempotence ----------------------------------------------------------------------------- */
 
 static struct sent from(int64_t producer, int16_t epoch, int32_t sequence)
@@ -339,6 +399,28 @@ static void a_batch_that_is_sent_again_is_found_again(void **state)
     assert_int_equal(produce("t", from(7, 2, 4)).error_code, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
     assert_int_equal(produce_ok("t", from(8, 0, 40)), 12); /* an id without a past */
     assert_int_equal(log_walk(partition), 14);
+}
+
+/* A helper thread that would only be told so is not asked, over and over. */
+static void producers_that_are_being_read_are_waited_for(void **state)
+{
+    (void)state;
+    struct partition_writer *writer;
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    assert_ok(writers_take(broker->writers, partition, 0, &writer));
+    writer->loading = true;
+    writers_give(broker->writers, writer);
+    struct produce_call produce = {.arena.limit = 1 << 20};
+    produce_to(&produce, "t", make_batch(&produce.arena, from(7, 0, 0)));
+    assert_int_equal(call_begin(&produce.call, PRODUCE, 9, &produce.body), BROKER_PARK);
+    assert_int_equal(produce.call.cold, 0);
+    assert_ok(writers_take(broker->writers, partition, 0, &writer));
+    writer->loading = false;
+    writers_give(broker->writers, writer);
+    assert_int_equal(call_wait(&produce.call), BROKER_ANSWER);
+    assert_int_equal(produce.call.cold, 1);
+    assert_int_equal(produce_answer(&produce)->error_code, KAFKA_NONE);
+    produce_free(&produce);
 }
 
 static void it_is_known_after_a_restart(void **state)
@@ -388,6 +470,10 @@ int main(void)
                                         broker_remove),
         cmocka_unit_test_setup_teardown(an_answer_waits_for_the_disk, broker_make, broker_remove),
         cmocka_unit_test_setup_teardown(a_batch_that_is_sent_again_is_found_again, broker_make,
+                                        broker_remove),
+        cmocka_unit_test_setup_teardown(a_stopped_flusher_keeps_no_helper, broker_make,
+                                        broker_remove),
+        cmocka_unit_test_setup_teardown(producers_that_are_being_read_are_waited_for, broker_make,
                                         broker_remove),
         cmocka_unit_test_setup_teardown(it_is_known_after_a_restart, broker_make, broker_remove),
         cmocka_unit_test_setup_teardown(a_topic_made_again_knows_nobody, broker_make,
