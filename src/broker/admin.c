@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#define CHANGE_AGAIN_MS 5 /* until the next look whether it is our turn */
+
 enum broker_outcome admin_cold(struct broker *broker, struct broker_request *request, size_t size,
                                void (*work)(struct broker_request *request))
 {
@@ -26,6 +28,46 @@ enum broker_outcome admin_cold(struct broker *broker, struct broker_request *req
     request->state = admin;
     request->work = work;
     return BROKER_COLD;
+}
+
+static bool take_turn(struct broker *broker)
+{
+    pthread_mutex_lock(&broker->settings_lock);
+    bool ours = !broker->changing;
+    broker->changing = true;
+    pthread_mutex_unlock(&broker->settings_lock);
+    return ours;
+}
+
+static void end_turn(struct broker *broker)
+{
+    pthread_mutex_lock(&broker->settings_lock);
+    broker->changing = false;
+    pthread_mutex_unlock(&broker->settings_lock);
+}
+
+static void change(struct broker_request *request)
+{
+    struct admin *admin = request->state;
+    admin->change(request);
+    end_turn(admin->broker);
+}
+
+enum broker_outcome admin_change(struct broker *broker, struct broker_request *request,
+                                 int64_t now_ms, size_t size,
+                                 void (*work)(struct broker_request *request))
+{
+    bool begins = !request->state;
+    if (begins && !take_turn(broker)) {
+        request->deadline_ms = now_ms + CHANGE_AGAIN_MS;
+        return BROKER_PARK;
+    }
+    enum broker_outcome outcome = admin_cold(broker, request, size, change);
+    if (outcome == BROKER_COLD)
+        ((struct admin *)request->state)->change = work;
+    else if (begins)
+        end_turn(broker);
+    return outcome;
 }
 
 void admin_fail(struct broker_request *request)

@@ -2,7 +2,8 @@
  * admin.h - what handlers of administrative requests share. For src/broker/api.
  *
  * Whatever changes the catalog may wait for another process, so such requests are answered by a
- * helper thread: the handler answers what admin_cold() says, and `work` fills the answer.
+ * helper thread: the handler answers what admin_change() says, and `work` fills the answer. One at
+ * a time: the others wait without a thread, of which there are not many.
  */
 #pragma once
 
@@ -11,14 +12,20 @@
 /* The state of such a request; a handler's own may begin with it. */
 struct admin {
     struct broker *broker;
-    bool worked; /* the work is done */
-    bool failed; /* for want of memory: there is no answer */
+    bool worked;                                    /* the work is done */
+    bool failed;                                    /* for want of memory: there is no answer */
+    void (*change)(struct broker_request *request); /* of admin_change() */
 };
 
 /* First call: BROKER_COLD with `work`; afterwards BROKER_ANSWER, or BROKER_CLOSE when it failed.
  * size: of the state, zeroed. */
 enum broker_outcome admin_cold(struct broker *broker, struct broker_request *request, size_t size,
                                void (*work)(struct broker_request *request));
+/* The same for what changes the catalog; BROKER_PARK, and no state yet, while another request does.
+ */
+enum broker_outcome admin_change(struct broker *broker, struct broker_request *request,
+                                 int64_t now_ms, size_t size,
+                                 void (*work)(struct broker_request *request));
 /* Within work: there was no memory, the connection is closed. */
 void admin_fail(struct broker_request *request);
 

@@ -36,6 +36,7 @@ struct broker {
     struct broker_settings stated;   /* as the configuration file says */
     struct broker_settings settings; /* in force: with what clients changed */
     int64_t wall_ahead_ms;           /* of broker_set_wall() */
+    bool changing;                   /* a request changes the catalog (admin.h) */
 
     pthread_mutex_t notes_lock;   /* guards notes */
     uint64_t notes[BROKER_NOTES]; /* hashes of lines that were told since the last tidying */

@@ -32,6 +32,7 @@ struct directory {
     _Atomic int64_t clock_ms; /* wall clock kept by the helper thread; 0: it sleeps (keeper.h) */
 
     pthread_mutex_t changing; /* one change of topics at a time; taken before lock */
+    bool catalog_held;        /* somebody waited for LOCK_CATALOG in vain; under changing */
     pthread_mutex_t lock;     /* guards what follows */
     struct catalog catalog;
     uint64_t catalog_generation;

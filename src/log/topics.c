@@ -86,8 +86,10 @@ static int begin_change(struct directory *directory, struct change *change)
     if (directory->fd < 0)
         return error_set(MAPLOG_UNSUPPORTED, "the topic of an anonymous log cannot be changed");
     pthread_mutex_lock(&directory->changing);
-    int result =
-        lock_wait(directory->view.lock_fd, LOCK_FILE, LOCK_CATALOG, true, CATALOG_TIMEOUT_MS);
+    /* Many changes may be due: of those behind one that waited in vain, none waits again. */
+    int timeout_ms = directory->catalog_held ? 0 : CATALOG_TIMEOUT_MS;
+    int result = lock_wait(directory->view.lock_fd, LOCK_FILE, LOCK_CATALOG, true, timeout_ms);
+    directory->catalog_held = result == MAPLOG_TIMED_OUT;
     if (result) {
         pthread_mutex_unlock(&directory->changing);
         return error_prefix(result, "%s: another process is changing topics", directory->path);

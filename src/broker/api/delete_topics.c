@@ -177,7 +177,7 @@ enum broker_outcome delete_topics_handle(struct broker *broker, struct broker_re
     struct delete_topics_state *state = request->state;
     if (!state || !state->admin.worked) {
         enum broker_outcome outcome =
-            admin_cold(broker, request, sizeof(struct delete_topics_state), work);
+            admin_change(broker, request, now_ms, sizeof(struct delete_topics_state), work);
         if (outcome != BROKER_ANSWER)
             return outcome;
         state = request->state;

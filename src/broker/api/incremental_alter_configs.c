@@ -65,6 +65,5 @@ static void work(struct broker_request *request)
 enum broker_outcome incremental_alter_configs_handle(struct broker *broker,
                                                      struct broker_request *request, int64_t now_ms)
 {
-    (void)now_ms;
-    return admin_cold(broker, request, sizeof(struct admin), work);
+    return admin_change(broker, request, now_ms, sizeof(struct admin), work);
 }

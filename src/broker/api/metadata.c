@@ -282,7 +282,6 @@ enum broker_outcome metadata_handle(struct broker *broker, struct broker_request
                                     int64_t now_ms)
 {
     const struct metadata_request *body = request->body;
-    (void)now_ms;
     if (body->topics_count > LIMIT_PARTITIONS) {
         error_set(MAPLOG_LIMIT, "Metadata of %d topics: a directory has at most %d",
                   body->topics_count, LIMIT_PARTITIONS);
@@ -290,7 +289,7 @@ enum broker_outcome metadata_handle(struct broker *broker, struct broker_request
     }
     if (request->state || is_any_missing(broker, request)) {
         enum broker_outcome outcome =
-            admin_cold(broker, request, sizeof(struct metadata_state), create_missing);
+            admin_change(broker, request, now_ms, sizeof(struct metadata_state), create_missing);
         if (outcome != BROKER_ANSWER)
             return outcome;
     }

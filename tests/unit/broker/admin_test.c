@@ -97,6 +97,31 @@ static void without_memory_the_connection_ends(void **state)
     arena_reset(&request.arena);
 }
 
+/* A process that is stopped while it changes topics would else take every helper thread. */
+static void one_change_at_a_time_takes_a_thread(void **state)
+{
+    (void)state;
+    struct broker broker = {.settings_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct broker_request first = begin(), second = begin();
+    works = 0;
+    assert_int_equal(admin_change(&broker, &first, 7, sizeof(struct admin), work), BROKER_COLD);
+    assert_int_equal(admin_change(&broker, &second, 7, sizeof(struct admin), work), BROKER_PARK);
+    assert_true(second.deadline_ms > 7);
+    first.work(&first); /* its connection may be gone by now */
+    assert_int_equal(admin_change(&broker, &second, 9, sizeof(struct admin), work), BROKER_COLD);
+    assert_int_equal(admin_change(&broker, &first, 9, sizeof(struct admin), work), BROKER_ANSWER);
+    second.work(&second);
+    assert_int_equal(admin_change(&broker, &second, 9, sizeof(struct admin), work), BROKER_ANSWER);
+    assert_int_equal(works, 2);
+    arena_reset(&first.arena);
+    arena_reset(&second.arena);
+    first = begin();
+    first.arena.limit = 0;
+    assert_int_equal(admin_change(&broker, &first, 9, sizeof(struct admin), work), BROKER_CLOSE);
+    assert_false(broker.changing);
+    arena_reset(&first.arena);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -107,6 +132,7 @@ int main(void)
         TEST(texts_are_copies),
         TEST(cold_work_is_done_once),
         TEST(without_memory_the_connection_ends),
+        TEST(one_change_at_a_time_takes_a_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "log/durable.h"
 #include "log/duty.h"
+#include "os/lock.h"
 
 static const char *const no_configs[] = {NULL};
 
@@ -363,6 +364,21 @@ static void a_change_holds_up_nobody_who_asks(void **state)
     signal(SIGUSR1, SIG_DFL);
 }
 
+/* Behind one that waited in vain nobody waits again, until the lock can be had. */
+static void a_held_catalog_is_not_waited_for_again(void **state)
+{
+    (void)state;
+    struct directory *other = log_attach();
+    assert_ok(lock_try(other->view.lock_fd, log_path, LOCK_CATALOG, true));
+    log_directory->catalog_held = true;
+    for (int i = 0; i < 100; i++)
+        assert_code(MAPLOG_TIMED_OUT, directory_create_topic(log_directory, "t", 1, NULL));
+    lock_release(other->view.lock_fd, LOCK_CATALOG);
+    assert_ok(directory_create_topic(log_directory, "t", 1, NULL));
+    assert_false(log_directory->catalog_held);
+    directory_drop(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_make, log_remove)
 
 int main(void)
@@ -378,6 +394,7 @@ int main(void)
         TEST(a_topic_made_anew_has_no_checkpoints),
         TEST(a_writer_that_is_stopped_holds_up_no_deletion),
         TEST(a_change_holds_up_nobody_who_asks),
+        TEST(a_held_catalog_is_not_waited_for_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
