@@ -46,6 +46,7 @@ struct io_operation {
     struct io_operation *next, *previous;
     uint32_t sent; /* slices */
     int error;     /* errno of an attempt that failed before done() could be called */
+    bool by_file;  /* the present slice goes by sendfile to its end */
     uint8_t kind;
     uint8_t state; /* 0 while it is the caller's */
 };
@@ -53,7 +54,8 @@ struct io_operation {
 struct io_limits {
     uint32_t descriptors;  /* that may be in operation at a time */
     uint32_t buffer_bytes; /* of the engine's own receive buffer */
-    uint32_t memory_bytes; /* file slices below this size are sent from memory, above by sendfile */
+    uint32_t memory_bytes; /* file slices below this size are sent from memory, above by sendfile,
+                              but for what lies before their first whole page */
 };
 
 /* name: "epoll", "poll". MAPLOG_INVALID (the text names those there are), MAPLOG_UNSUPPORTED by

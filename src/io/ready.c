@@ -226,6 +226,7 @@ void ready_submit(struct io_engine *engine, struct io_operation *operation)
     struct ready_socket *socket = find(ready, operation->fd);
     struct io_operation **slot = socket ? &socket->operations[direction_of(operation)] : NULL;
     operation->sent = 0;
+    operation->by_file = false;
     operation->error = !socket ? EBADF : *slot ? EALREADY : 0;
     if (operation->error) {
         enqueue(ready, operation, STATE_FINISHED);

@@ -11,9 +11,10 @@
 #include "server/connection.h"
 #include "server/note.h"
 
-#define ENGINE_BUFFER (64u << 10)     /* bytes: what an idle connection receives into */
-#define SEND_FROM_MEMORY (192u << 10) /* bytes: below, sendfile costs more than the copy */
+#define ENGINE_BUFFER (64u << 10)    /* bytes: what an idle connection receives into */
+#define SEND_FROM_MEMORY (32u << 10) /* bytes: below, sendfile costs more than the copy */
 #define SWEEP_MS 1000
+#define THIRSTY_MS 10 /* until those who wait for memory look again: others may have given some */
 
 /* Its own wake-ups need no system call. */
 static _Thread_local struct worker *this_worker;
@@ -141,8 +142,10 @@ static int64_t longest_wait_ns(const struct worker *worker, int64_t now_ms, int6
     int64_t next = worker->sweep_ms;
     if (first && first->due_ms < next)
         next = first->due_ms;
-    if (stop_ms && stop_ms < next)
+    if (stop_ms > now_ms && stop_ms < next) /* later only cold work is waited for, which wakes us */
         next = stop_ms;
+    if (worker->thirsty && next > now_ms + THIRSTY_MS)
+        next = now_ms + THIRSTY_MS;
     return next <= now_ms ? 0 : (next - now_ms) * 1000000;
 }
 
@@ -251,6 +254,10 @@ void worker_stop(struct worker *worker, int64_t stop_ms)
 void worker_join(struct worker *worker)
 {
     thread_join(worker->thread);
+}
+
+void worker_free(struct worker *worker)
+{
     struct connection *arrived;
     take_arrived(worker, &arrived);
     while (arrived) { /* it came while the worker was ending */
