@@ -32,7 +32,6 @@ struct connection {
     int64_t begun_ms;  /* when the first request that is not answered began to come; 0: none */
     int64_t dry_ms;    /* since when it has waited for memory; 0: it does not */
     uint32_t frame;    /* bytes of the frame of exchange */
-    bool begun;        /* in the engine and in the list */
     bool receiving, sending;
     bool silent;  /* the peer has ended its sending */
     bool thirsty; /* in worker->thirsty */

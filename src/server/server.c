@@ -223,6 +223,8 @@ static void end(struct server *server)
     for (unsigned i = 0; i < server->workers_count; i++)
         worker_join(&server->workers[i]);
     helpers_close(server->place.helpers);
+    for (unsigned i = 0; i < server->workers_count; i++)
+        worker_free(&server->workers[i]);
     broker_close(server->place.broker);
     directory_drop(server->directory);
     for (unsigned i = 0; server->engine && i < server->listeners.count; i++)

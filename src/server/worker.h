@@ -66,7 +66,9 @@ int worker_begin(struct workplace *place, struct worker *worker);
 int worker_take(struct worker *worker, int fd, const struct listener_socket *listener);
 /* No new requests; ends when those under way are answered, or at stop_ms. Any thread. */
 void worker_stop(struct worker *worker, int64_t stop_ms);
-void worker_join(struct worker *worker); /* after worker_stop; frees what it had */
+void worker_join(struct worker *worker); /* after worker_stop; its requests have ended then */
+/* After worker_join(), when no helper thread is left that could still be about to wake it. */
+void worker_free(struct worker *worker);
 
 /* For broker_host->wake. Any thread. */
 void worker_wake(struct exchange *exchange);
