@@ -213,12 +213,25 @@ static bool is_ready(struct broker *broker, const struct fetch_state *state)
     return missing <= 0;
 }
 
+/* Lists the waiter at the partition, which another one of its name may have replaced. */
+static void wait_at(struct broker *broker, struct waiter *waiter, const struct partition *partition)
+{
+    if (waiter->link && waiter->slot == partition->slot)
+        return;
+    waiters_remove(broker->waiters, waiter);
+    waiter->slot = partition->slot;
+    waiters_add(broker->waiters, waiter);
+}
+
 /* From here on it hears of every append. True when there is enough already. */
 static bool hear(struct broker *broker, const struct fetch_state *state)
 {
     for (int32_t i = 0; i < state->count; i++) {
-        if (state->items[i]->partition)
-            listener_mark(broker->listener, state->items[i]->partition);
+        const struct partition *partition = state->items[i]->partition;
+        if (!partition)
+            continue;
+        wait_at(broker, &state->waiters[i], partition);
+        listener_mark(broker->listener, partition);
     }
     listener_barrier(broker->listener);
     return is_ready(broker, state);
@@ -233,8 +246,6 @@ static bool wait_for_more(struct broker *broker, struct broker_request *request,
     for (int32_t i = 0; i < state->count; i++) {
         reads_drop(&state->results[i]);
         state->waiters[i].request = request;
-        state->waiters[i].slot = state->items[i]->partition->slot;
-        waiters_add(broker->waiters, &state->waiters[i]);
     }
     return !hear(broker, state);
 }

@@ -236,6 +236,24 @@ static void an_append_of_another_process_does_too(void **state)
     assert_int_equal(status, 0);
 }
 
+/* The topic was deleted and made again meanwhile: it has another control slot. */
+static void a_topic_made_anew_is_heard_of(void **state)
+{
+    (void)state;
+    log_topic("t", NULL, NULL, NULL);
+    struct fetch_call fetch;
+    fetch_from(&fetch, "t", 0);
+    begin_waiting(&fetch, 1);
+    assert_ok(directory_delete_topic(log_directory, "t"));
+    struct partition *partition = log_topic("t", NULL, NULL, NULL);
+    assert_int_equal(call_resume(&fetch.call), BROKER_PARK);
+    log_fill(partition, 1, 1000, clock_wall_ms());
+    assert_soon(atomic_load(&fetch.call.woken));
+    assert_int_equal(call_resume(&fetch.call), BROKER_ANSWER);
+    assert_int_equal(read_batches(found(&fetch, 0), 0), 1);
+    call_end(&fetch.call);
+}
+
 static void it_waits_until_there_is_enough(void **state)
 {
     (void)state;
@@ -337,6 +355,7 @@ int main(void)
         TEST(a_helper_reads_what_lies_on_disk),
         TEST(a_producer_wakes_a_waiting_fetch),
         TEST(an_append_of_another_process_does_too),
+        TEST(a_topic_made_anew_is_heard_of),
         TEST(it_waits_until_there_is_enough),
         TEST(the_time_limit_ends_it),
         TEST(nobody_waits_for_more_than_comes_at_once),
