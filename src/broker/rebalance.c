@@ -5,6 +5,7 @@
 /* A new member cannot send heartbeats, since it does not know its id yet, and its client may be
  * gone for long: without a limit, clients that give up and try again would fill the group. */
 #define NEW_MEMBER_MS 300000
+#define AGAIN_MS 1000 /* at least, between two looks whether somebody joined */
 
 static int64_t longest_rebalance_ms(const struct group *group)
 {
@@ -133,7 +134,8 @@ static void complete(struct group *group, int64_t now_ms)
 {
     drop_missing(group, now_ms);
     if (group->count > 0 && group->joined == 0) { /* static members, and nobody to lead them */
-        set_deadline(group, now_ms + longest_rebalance_ms(group));
+        int64_t longest_ms = longest_rebalance_ms(group);
+        set_deadline(group, now_ms + (longest_ms > AGAIN_MS ? longest_ms : AGAIN_MS));
         return;
     }
     if (group->count > 0 && group_choose(group, group_vote(group))) {

@@ -220,6 +220,23 @@ static void a_new_member_that_never_hears_of_its_id_goes_in_the_end(void **state
     assert_int_equal(a.members, 1);
 }
 
+/* One that says it needs no time for a rebalance is not waited for all the time. */
+static void a_static_member_alone_keeps_nobody_busy(void **state)
+{
+    (void)state;
+    struct client all[] = {client_of("g", "a"), client_of("g", "b")};
+    all[0].instance = "one";
+    all[0].rebalance_ms = 0;
+    form(all, 2);
+    assert_int_equal(leave(&all[1]), KAFKA_NONE);
+    assert_string_equal(description("g"), "PreparingRebalance 1 ");
+    tick(0); /* when it wants to be called again lies in the future */
+    tick(100);
+    tick(SESSION_MS);
+    tick(SESSION_MS);
+    assert_string_equal(description("g"), "Empty 0 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +252,7 @@ int main(void)
         TEST(a_member_that_does_not_fetch_its_assignment_goes),
         TEST(waiting_members_need_no_heartbeats),
         TEST(a_new_member_that_never_hears_of_its_id_goes_in_the_end),
+        TEST(a_static_member_alone_keeps_nobody_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
