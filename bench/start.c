@@ -136,8 +136,8 @@ int main(int argc, char **argv)
 {
     versions = bench_versions_request();
     if (argc == 4 && strcmp(argv[1], BARE) == 0) {
-        answer_bytes = (size_t)atoi(argv[3]);
-        return serve_bare(atoi(argv[2]));
+        answer_bytes = strtoull(argv[3], NULL, 10);
+        return serve_bare((int)strtol(argv[2], NULL, 10));
     }
     bench_begin(argc, argv);
     bench_pin(BENCH_CLIENT_CPU);

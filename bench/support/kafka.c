@@ -146,14 +146,13 @@ size_t bench_take_answer(int fd, uint8_t *to, size_t room)
     return size + WIRE_FRAME_PREFIX;
 }
 
-static void decode(int16_t key, int16_t version, const uint8_t *answer, size_t size,
+static void decode(const struct wire_api *api, int16_t version, struct bytes answer,
                    struct arena *arena, void *body)
 {
-    struct bytes in = bytes_over(answer + WIRE_FRAME_PREFIX, size - WIRE_FRAME_PREFIX);
     int32_t correlation_id;
-    bench_check(wire_decode_response_header(wire_api(key), version, &in, &correlation_id),
-                "answer");
-    bench_check(wire_decode(wire_api(key)->response, version, &in, arena, body), "answer");
+    bytes_take(&answer, WIRE_FRAME_PREFIX);
+    bench_check(wire_decode_response_header(api, version, &answer, &correlation_id), "answer");
+    bench_check(wire_decode(api->response, version, &answer, arena, body), "answer");
 }
 
 static void refuse(const char *what, int16_t error)
@@ -166,7 +165,7 @@ void bench_check_produced(const uint8_t *answer, size_t size)
 {
     struct arena arena = {.limit = LIMIT_REQUEST_MEMORY};
     struct produce_response body;
-    decode(WIRE_PRODUCE, PRODUCE_VERSION, answer, size, &arena, &body);
+    decode(wire_api(WIRE_PRODUCE), PRODUCE_VERSION, bytes_over(answer, size), &arena, &body);
     if (body.responses_count != 1 || body.responses[0].partition_responses_count != 1)
         refuse("produce", -1);
     if (body.responses[0].partition_responses[0].error_code)
@@ -178,7 +177,7 @@ size_t bench_check_fetched(const uint8_t *answer, size_t size)
 {
     struct arena arena = {.limit = LIMIT_REQUEST_MEMORY};
     struct fetch_response body;
-    decode(WIRE_FETCH, FETCH_VERSION, answer, size, &arena, &body);
+    decode(wire_api(WIRE_FETCH), FETCH_VERSION, bytes_over(answer, size), &arena, &body);
     if (body.error_code)
         refuse("fetch", body.error_code);
     if (body.responses_count != 1 || body.responses[0].partitions_count != 1)

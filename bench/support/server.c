@@ -57,7 +57,7 @@ static void hear_port(struct bench_server *server)
         text[have] = '\0';
         const char *said = strstr(text, SAID);
         if (said && strchr(said, '\n')) {
-            server->port = (uint16_t)atoi(said + strlen(SAID));
+            server->port = (uint16_t)strtoul(said + strlen(SAID), NULL, 10);
             return;
         }
     }

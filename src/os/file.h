@@ -54,8 +54,8 @@ int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *
  * durable). Readers see the old text or the new one. One caller at a time for a path. */
 int file_replace(int directory, const char *path, const void *text, size_t length, bool durable);
 
-/* Makes the file durably, whole or not at all, unless it is there: MAPLOG_EXISTS. Of several callers
- * one makes it. fresh: the caller's own name for it until then. */
+/* Makes the file durably, whole or not at all, unless it is there: MAPLOG_EXISTS. Of several
+ * callers one makes it. fresh: the caller's own name for it until then. */
 int file_make_once(int directory, const char *path, const char *fresh, const void *text,
                    size_t length);
 
