@@ -147,7 +147,8 @@ $(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS)
 
 $(OUT)/bench/lines $(OUT)/bench/load: $(OUT)/src/cmd/line_methods.o
-$(OUT)/bench/load: | $(OUT)/maplog
+$(foreach name,load fetch produce roundtrip connections partitions start,$(OUT)/bench/$(name)): \
+    | $(OUT)/maplog
 
 $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS)
