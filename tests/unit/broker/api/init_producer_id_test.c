@@ -2,6 +2,7 @@
 #include "../broker_fixture.h"
 
 #include "log/producer_ids.h"
+#include "os/lock.h"
 
 #define INIT_PRODUCER_ID 22
 
@@ -70,15 +71,42 @@ static void a_broken_disk_gives_no_id(void **state)
     assert_int_equal(init(3, NULL, -1, -1).error_code, KAFKA_NONE);
 }
 
+/* To change topics takes the same lock. */
+static void a_change_of_topics_is_waited_for(void **state)
+{
+    (void)state;
+    struct directory *other = log_attach();
+    struct init_producer_id_request body;
+    struct call call;
+    int64_t last = init(3, NULL, -1, -1).producer_id;
+    assert_ok(lock_try(other->view.lock_fd, log_path, LOCK_CATALOG, true));
+    wire_init(&wire_init_producer_id_request, &body);
+    body.transactional_id = wire_text(NULL);
+    for (int i = 0; i < PRODUCER_IDS_BLOCK; i++) { /* the next block is wanted at some time */
+        if (call_begin(&call, INIT_PRODUCER_ID, 3, &body) == BROKER_PARK)
+            break;
+        last = ((struct init_producer_id_response *)call.answer)->producer_id;
+        call_end(&call);
+    }
+    assert_int_equal(call.outcome, BROKER_PARK);
+    assert_int_equal(call_resume(&call), BROKER_PARK);
+    lock_release(other->view.lock_fd, LOCK_CATALOG);
+    assert_int_equal(call_wait(&call), BROKER_ANSWER);
+    const struct init_producer_id_response *answer = call.answer;
+    assert_int_equal(answer->error_code, KAFKA_NONE);
+    assert_int_equal(answer->producer_id, last + 1);
+    call_end(&call);
+    directory_drop(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_make, broker_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_producer_gets_an_id_of_its_own),
-        TEST(who_wants_a_new_epoch_gets_a_new_id),
-        TEST(transactions_are_refused_for_good),
-        TEST(a_broken_disk_gives_no_id),
+        TEST(each_producer_gets_an_id_of_its_own), TEST(who_wants_a_new_epoch_gets_a_new_id),
+        TEST(transactions_are_refused_for_good),   TEST(a_broken_disk_gives_no_id),
+        TEST(a_change_of_topics_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
