@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -224,6 +225,15 @@ int process_close_in_child(int fd)
         closing.fds[closing.count++] = fd;
     pthread_mutex_unlock(&closing_mutex);
     return result;
+}
+
+void process_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); /* else it goes on with what it has */
+    }
 }
 
 void process_keep_in_child(int fd)

@@ -10,6 +10,9 @@
 #define PROCESS_BOOT_ID_SIZE 16
 
 int process_id(void);
+/* Lets the process have as many descriptors as it may: the soft limit is made for programs that use
+ * select(). */
+void process_raise_descriptors(void);
 /* Kernel's start time of pid, clock ticks since boot; 0 when there is no such process. */
 uint64_t process_start(int pid);
 /* Name of this program (comm), NUL-terminated. */

@@ -295,6 +295,7 @@ int server_run(const struct server_options *options)
         .host = {.wake = host_wake, .note = host_note, .random = host_random},
     };
     this_server = &server;
+    process_raise_descriptors();
     int result = begin(&server);
     if (!result)
         result = signals_catch(wake_main, &server);

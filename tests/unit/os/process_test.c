@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 static void a_process_knows_itself(void **state)
 {
@@ -198,6 +199,20 @@ static void no_fork_falls_into_a_hold(void **state)
     assert_int_equal(overlaps, 0);
 }
 
+static void descriptors_are_raised_to_what_is_allowed(void **state)
+{
+    (void)state;
+    struct rlimit before, few, after;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    process_raise_descriptors();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_int_equal(after.rlim_cur, before.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +220,7 @@ int main(void)
         cmocka_unit_test(another_process_goes_through_its_states),
         cmocka_unit_test(the_boot_id_is_the_kernels),
         cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(descriptors_are_raised_to_what_is_allowed),
         cmocka_unit_test(barriers_work_or_are_refused),
         cmocka_unit_test(registered_descriptors_are_closed_in_children_only),
         cmocka_unit_test(a_child_starts_with_nothing_registered),
