@@ -176,13 +176,12 @@ int16_t groups_admit(struct broker *broker, struct group *group, size_t size)
 {
     struct groups *groups = broker->groups;
     if (groups->bytes + size > LIMIT_GROUPS_BYTES) {
-        broker_note(broker, 'W', "group %s: a member is refused: all groups need %zu bytes already",
-                    group->name, groups->bytes);
+        broker_note_seldom(broker, 'W', "a member is refused: all groups need too much memory");
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     }
     if (!group->active &&
         progress_activate(broker->directory, group->name, &groups->claim_fd) < 0) {
-        broker_note(broker, 'W', "%s", error_text());
+        broker_note_seldom(broker, 'W', error_text());
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     }
     group->active = true;

@@ -33,7 +33,8 @@ int16_t offsets_error(struct broker *broker, const char *group, int code)
     case MAPLOG_INVALID:
         return KAFKA_INVALID_REQUEST;
     default: /* clients look for the coordinator again, and try again */
-        broker_note(broker, 'W', "group %s: cannot commit offsets: %s", group, error_text());
+        error_prefix(code, "group %s: cannot commit offsets", group);
+        broker_note_seldom(broker, 'W', error_text());
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     }
 }

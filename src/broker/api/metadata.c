@@ -256,9 +256,10 @@ static void create_missing(struct broker_request *request)
             continue;
         int result = directory_create_topic(broker->directory, name, partitions, NULL);
         state->created[t] = creation_error(result);
-        if (result && result != MAPLOG_EXISTS)
-            broker_note(broker, 'W', "topic %s was asked for and is not created: %s", name,
-                        error_text());
+        if (result && result != MAPLOG_EXISTS) {
+            error_prefix(result, "topic %s was asked for and is not created", name);
+            broker_note_seldom(broker, 'W', error_text());
+        }
     }
     if (!state->created)
         admin_fail(request);
