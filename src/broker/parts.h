@@ -1,6 +1,7 @@
 /*
  * parts.h - what a broker is made of; for src/broker alone. Every part locks itself, and none calls
- * another while it holds its lock, but for the order of this list.
+ * another while it holds its lock, but for the order of this list. settings_lock and notes_lock may
+ * be taken under any of them, and nothing under these two.
  */
 #pragma once
 
@@ -29,7 +30,8 @@ struct broker {
     char cluster_id[META_CLUSTER_ID_SIZE]; /* as in meta.properties */
     int32_t node_id;
     struct serve serve;
-    int64_t tidied_ms; /* of broker_tick()'s one thread */
+    int64_t tidied_ms; /* of broker_tick()'s one thread, as the next */
+    int64_t forgot_ms;
 
     pthread_mutex_t configs_lock;    /* one change of settings at a time (configs.h) */
     pthread_mutex_t settings_lock;   /* guards what follows, for the moment of reading it */
