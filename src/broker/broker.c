@@ -20,7 +20,8 @@
 #include "log/segment_cache.h"
 
 #define API_VERSIONS 18
-#define TIDY_MS 10000 /* between two looks for what is idle or expired */
+#define TIDY_MS 10000  /* between two looks for what is idle or expired */
+#define FORGET_MS 1000 /* between two for mappings of files that went: they keep disk space */
 
 void broker_note(struct broker *broker, char level, const char *format, ...)
 {
@@ -174,14 +175,20 @@ int64_t broker_tick(struct broker *broker, int64_t now_ms)
     if (now_ms >= next) {
         int64_t expiration = BROKER_SETTING(broker, producer_id_expiration_ms);
         writers_tidy(broker->writers, now_ms, broker_wall_ms(broker, now_ms) - expiration);
-        segment_cache_forget(broker->segments, NULL); /* a mapped file keeps its disk space */
         pthread_mutex_lock(&broker->notes_lock);
         memset(broker->notes, 0, sizeof broker->notes);
         pthread_mutex_unlock(&broker->notes_lock);
         broker->tidied_ms = now_ms;
         next = now_ms + TIDY_MS;
     }
+    int64_t forget = broker->forgot_ms + FORGET_MS;
+    if (now_ms >= forget || now_ms < broker->forgot_ms) {
+        segment_cache_forget(broker->segments, NULL);
+        broker->forgot_ms = now_ms;
+        forget = now_ms + FORGET_MS;
+    }
     int64_t groups_ms = groups_tick(broker, now_ms);
+    next = forget < next ? forget : next;
     return groups_ms < next ? groups_ms : next;
 }
 

@@ -140,6 +140,24 @@ static void nothing_is_held_back_behind_the_last_byte(void **state)
     mapped_file_close(&file);
 }
 
+/* As many pieces as one call takes, and then only empty ones. */
+static void nothing_is_held_back_for_slices_without_bytes(void **state)
+{
+    (void)state;
+    enum { FULL = 64, SLICES = FULL + 2 };
+    int peer, fd = scene_pair(&peer), unsent = -1;
+    struct io_slice slices[SLICES];
+    char in[FULL];
+    for (int i = 0; i < SLICES; i++)
+        slices[i] = memory_slice("x", i < FULL);
+    struct probe send = probe_on(fd);
+    submit_send(&send, slices, SLICES);
+    assert_int_equal(scene_until(&send), 0);
+    assert_int_equal(ioctl(fd, SIOCOUTQNSD, &unsent), 0);
+    assert_int_equal(unsent, 0);
+    read_all(peer, in, sizeof in);
+}
+
 /* ---- what fails ------------------------------------------------------------------------------ */
 
 static void a_file_that_is_too_short_is_an_error(void **state)
@@ -286,6 +304,7 @@ int main(void)
         SCENE(slices_of_all_kinds_reach_a_slow_reader_in_order),
         SCENE(more_slices_than_one_call_takes),
         SCENE(nothing_is_held_back_behind_the_last_byte),
+        SCENE(nothing_is_held_back_for_slices_without_bytes),
         SCENE(a_file_that_is_too_short_is_an_error),
         SCENE(a_file_that_cannot_be_read_is_an_error),
         SCENE(memory_that_is_gone_is_an_error),
