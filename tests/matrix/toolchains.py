@@ -187,9 +187,11 @@ def confluent():
     with Folder("confluent", made_of(built / "src/librdkafka.so.1")) as folder:
         if not folder.fresh:
             paths = f"{built}/src:{built}/src-cpp"
+            # In front of /usr/include/librdkafka, which the package looks into by itself.
+            compiler = f"{os.environ.get('CXX', 'g++')} -I{built}/src -I{built}/src-cpp"
             gyp = ["npx", "--yes", "node-gyp@12"]
             fetch("what builds native packages", *gyp, *(["--version"] if given else ["install"]))
             run(*gyp, "rebuild", "-j2", *given, cwd=package,
                 env={**os.environ, "BUILD_LIBRDKAFKA": "0", "LIBRARY_PATH": paths, "LD_RUN_PATH": paths,
-                     "CPLUS_INCLUDE_PATH": paths})
+                     "CXX": compiler})
     return ["node", program("confluent.js")]

@@ -19,9 +19,12 @@ type client struct {
 	member *member
 }
 
+// How old what a client knows of topics may be.
+const metadataAge = 10 * time.Millisecond
+
 func main() {
 	broker := os.Args[1]
-	base, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.MetadataMinAge(10*time.Millisecond))
+	base, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.MetadataMinAge(metadataAge))
 	if err != nil {
 		panic(err)
 	}
@@ -56,6 +59,7 @@ func (c *client) obey(command *repl.Command) (any, error) {
 		grown, err := c.admin.UpdatePartitions(ctx, int(command.Partitions), topic)
 		return nil, first(err, grown.Error)
 	case "topics":
+		time.Sleep(2 * metadataAge) // it would answer from what it heard before a topic went
 		found, err := c.admin.ListTopics(ctx)
 		return found.Names(), err
 	case "describe":
@@ -119,7 +123,7 @@ func (c *client) produce(ctx context.Context, command *repl.Command) (any, error
 	options := []kgo.Opt{
 		kgo.SeedBrokers(c.broker), kgo.ProducerBatchCompression(codecs[command.Codec]),
 		kgo.RequiredAcks(acks[command.Acks]), kgo.ProducerLinger(5 * time.Millisecond),
-		kgo.UnknownTopicRetries(20), kgo.MetadataMinAge(10 * time.Millisecond)}
+		kgo.UnknownTopicRetries(20), kgo.MetadataMinAge(metadataAge)}
 	if !command.Idempotent {
 		options = append(options, kgo.DisableIdempotentWrite())
 	}
