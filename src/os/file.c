@@ -180,6 +180,12 @@ int file_write_stream(int fd, const char *path, const void *from, size_t length)
     return errnum ? error_errno(errnum, "cannot write to %s", path) : 0;
 }
 
+bool file_takes_line(int fd)
+{
+    struct pollfd stream = {.fd = fd, .events = POLLOUT, .revents = 0};
+    return poll(&stream, 1, 0) > 0; /* an error too: the write tells it */
+}
+
 int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got)
 {
     int errnum = fault_check(FAULT_READ);

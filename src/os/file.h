@@ -47,6 +47,9 @@ int file_write_at(int fd, const char *path, const void *from, size_t length, uin
 /* Appends all of it to a stream descriptor (pipe, terminal, file), retrying short writes.
  * MAPLOG_CLOSED when nobody reads the pipe any more (EPIPE; SIGPIPE is the program's matter). */
 int file_write_stream(int fd, const char *path, const void *from, size_t length);
+/* True when a line (up to 4 KiB) can be written to the stream now, without waiting for its reader.
+ */
+bool file_takes_line(int fd);
 /* Reads up to length from a stream; *got is 0 at its end. MAPLOG_BUSY when a signal handler ran
  * before anything came: look at what it left and call again. */
 int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got);

@@ -2,6 +2,7 @@
 #include "server/note.h"
 
 #include <stdarg.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
@@ -27,6 +28,28 @@ static size_t put_time(char *line, size_t size)
     return length + (size_t)snprintf(line + length, size - length, ".%03dZ", (int)(now % 1000));
 }
 
+/* Writes the line unless whoever reads standard error has stopped: the server goes on without him.
+ * One thread at a time, so that there still is room after the look. */
+static void write_line(const char *line, size_t length)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static unsigned dropped;
+    pthread_mutex_lock(&lock);
+    if (dropped && file_takes_line(2)) {
+        char lost[96];
+        size_t size = put_time(lost, sizeof lost);
+        size +=
+            (size_t)snprintf(lost + size, sizeof lost - size, " W %u lines were lost\n", dropped);
+        file_write_stream(2, "standard error", lost, size);
+        dropped = 0;
+    }
+    if (file_takes_line(2))
+        file_write_stream(2, "standard error", line, length);
+    else
+        dropped++;
+    pthread_mutex_unlock(&lock);
+}
+
 void note(char level, const char *format, ...)
 {
     if (level == 'D' && !debug)
@@ -45,5 +68,5 @@ void note(char level, const char *format, ...)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = '?';
     line[length++] = '\n';
-    file_write_stream(2, "standard error", line, length);
+    write_line(line, length);
 }

@@ -1,7 +1,8 @@
 /*
  * note.h - lines for the operator, on standard error: "TIME LEVEL text". Any thread; a line is
- * written with one call. Levels: 'E' something was lost or refused, 'W' look at it, 'I' what a
- * server does once, 'D' what it does often (left out unless asked for).
+ * written with one call, and lost (counted) when nobody takes it: nobody waits for the reader.
+ * Levels: 'E' something was lost or refused, 'W' look at it, 'I' what a server does once, 'D' what
+ * it does often (left out unless asked for).
  */
 #pragma once
 
