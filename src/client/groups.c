@@ -81,6 +81,7 @@ int maplog_group_commit(struct maplog *log, const char *group, const char *topic
                                    .offset = offset,
                                    .leader_epoch = -1,
                                    .metadata = metadata ? metadata : "",
+                                   .metadata_size = metadata ? strlen(metadata) : 0,
                                    .committed_ms = -1,
                                    .expires_ms = -1};
     return result ? result : progress_commit(progress, &entry, 1, true);

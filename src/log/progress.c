@@ -223,12 +223,11 @@ int progress_fetch(struct progress *progress, const char *group, const char *top
                                          .offset = value.offset,
                                          .leader_epoch = value.leader_epoch,
                                          .metadata = metadata ? metadata : "",
+                                         .metadata_size = metadata ? value.metadata_size : 0,
                                          .committed_ms = value.committed_ms,
                                          .expires_ms = value.expires_ms};
-        if (metadata) {
+        if (metadata)
             memcpy(metadata, value.metadata, value.metadata_size);
-            metadata[value.metadata_size] = 0;
-        }
     }
     pthread_mutex_unlock(&progress->lock);
     return result;
@@ -276,7 +275,7 @@ static int check_entry(const struct progress *progress, const struct progress_en
     if (entry->partition < 0 || entry->offset < -1)
         return error_set(MAPLOG_INVALID, "offset %lld of %s-%d cannot be committed",
                          (long long)entry->offset, entry->topic, (int)entry->partition);
-    if (strlen(entry->metadata) > PROGRESS_METADATA_MAX)
+    if (entry->metadata_size > PROGRESS_METADATA_MAX)
         return error_set(MAPLOG_LIMIT, "the metadata of a commit has at most %d bytes",
                          PROGRESS_METADATA_MAX);
     return 0;
@@ -309,7 +308,7 @@ static int add_entry(struct builder *builder, const struct progress_entry *entry
             .offset = entry->offset,
             .leader_epoch = entry->leader_epoch,
             .metadata = entry->metadata,
-            .metadata_size = strlen(entry->metadata),
+            .metadata_size = entry->metadata_size,
             .committed_ms = entry->committed_ms < 0 ? now_ms : entry->committed_ms,
             .expires_ms = entry->expires_ms,
         };

@@ -20,7 +20,8 @@ struct progress_entry {
     int32_t partition;
     int64_t offset;       /* -1 on commit: commits it away (a tombstone) */
     int32_t leader_epoch; /* -1: none */
-    const char *metadata; /* "" : none; never NULL */
+    const char *metadata; /* any bytes, NUL too, and none behind them; never NULL */
+    size_t metadata_size; /* at most PROGRESS_METADATA_MAX; 0: none */
     int64_t committed_ms; /* -1 on commit: now */
     int64_t expires_ms;   /* -1: by the group's retention */
 };
@@ -30,8 +31,8 @@ struct progress_entry {
 int progress_open(struct directory *directory, int64_t timeout_ns, struct progress **progress);
 void progress_close(struct progress *progress);
 /* Committed entry: 1 and *entry with metadata copied into `metadata` (at least
- * PROGRESS_METADATA_MAX + 1 bytes, or NULL: not wanted), or 0: none. Reads on from where it stopped
- * last time. */
+ * PROGRESS_METADATA_MAX bytes, or NULL: not wanted, *entry has none), or 0: none. Reads on from
+ * where it stopped last time. */
 int progress_fetch(struct progress *progress, const char *group, const char *topic,
                    int32_t partition, struct progress_entry *entry, char *metadata);
 /* Appends `count` entries of one group as one batch: all or none, MAPLOG_TOO_LARGE when the topic's

@@ -25,7 +25,7 @@ struct progress_key {
 
 struct progress_value {
     int64_t offset;
-    const char *metadata; /* not NUL-terminated */
+    const char *metadata; /* any bytes */
     size_t metadata_size; /* parsed: at most PROGRESS_METADATA_MAX, longer ones are cut */
     int32_t leader_epoch; /* -1: none */
     int64_t committed_ms;

@@ -23,19 +23,20 @@ static char *copy_text(char *to, const char *text, size_t size)
 static struct progress_listed *copy_entry(const struct progress_key *key,
                                           const struct progress_value *value)
 {
-    size_t sizes = key->group_size + 1 + key->topic_size + 1 + value->metadata_size + 1;
+    size_t sizes = key->group_size + 1 + key->topic_size + 1 + value->metadata_size;
     struct progress_listed *made = malloc(sizeof *made + sizes);
     if (!made)
         return NULL;
     char *topic = copy_text(made->texts, key->group, key->group_size);
     char *metadata = copy_text(topic, key->topic, key->topic_size);
-    copy_text(metadata, value->metadata, value->metadata_size);
+    memcpy(metadata, value->metadata, value->metadata_size);
     made->entry = (struct progress_entry){.group = made->texts,
                                           .topic = topic,
                                           .partition = key->partition,
                                           .offset = value->offset,
                                           .leader_epoch = value->leader_epoch,
                                           .metadata = metadata,
+                                          .metadata_size = value->metadata_size,
                                           .committed_ms = value->committed_ms,
                                           .expires_ms = value->expires_ms};
     return made;

@@ -23,14 +23,12 @@ static size_t count_partitions(const struct offset_commit_request *asked)
     return count;
 }
 
-/* Metadata is kept as text with a NUL behind it, so it cannot have one within. */
+/* Any bytes will do. */
 static int16_t check_metadata(struct broker *broker, struct wire_string metadata)
 {
     int32_t most = BROKER_SETTING(broker, offset_metadata_max_bytes);
     if (metadata.size > most || metadata.size > PROGRESS_METADATA_MAX)
         return KAFKA_OFFSET_METADATA_TOO_LARGE;
-    if (metadata.size > 0 && memchr(metadata.at, 0, (size_t)metadata.size))
-        return KAFKA_INVALID_REQUEST;
     return KAFKA_NONE;
 }
 
@@ -50,16 +48,16 @@ static int16_t add(struct broker *broker, struct broker_request *request, struct
         error = KAFKA_INVALID_REQUEST;
     if (error)
         return error;
-    const char *metadata = wire_copy(&request->arena, from->committed_metadata);
-    if (!metadata)
-        return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    const struct wire_string metadata =
+        from->committed_metadata; /* the frame outlives the commit */
     commit->entries[commit->count++] = (struct progress_entry){
         .group = commit->group,
         .topic = name,
         .partition = from->partition_index,
         .offset = from->committed_offset, /* -1 takes it away, which is how it reads */
         .leader_epoch = from->committed_leader_epoch,
-        .metadata = metadata,
+        .metadata = metadata.size > 0 ? metadata.at : "",
+        .metadata_size = metadata.size > 0 ? (size_t)metadata.size : 0,
         .expires_ms = asked->retention_time_ms,
     };
     return KAFKA_NONE;

@@ -35,11 +35,11 @@ static void tell_none(told_partition *partition, int32_t number, int16_t error)
 static void tell(struct fetching *fetching, told_partition *partition,
                  const struct progress_entry *entry)
 {
-    *partition =
-        (told_partition){.partition_index = entry->partition,
-                         .committed_offset = entry->offset,
-                         .committed_leader_epoch = entry->leader_epoch,
-                         .metadata = copies_string(&fetching->copies, wire_text(entry->metadata))};
+    const struct wire_string metadata = {entry->metadata, (int32_t)entry->metadata_size};
+    *partition = (told_partition){.partition_index = entry->partition,
+                                  .committed_offset = entry->offset,
+                                  .committed_leader_epoch = entry->leader_epoch,
+                                  .metadata = copies_string(&fetching->copies, metadata)};
 }
 
 /* ---- those that are asked for ---------------------------------------------------------------- */
@@ -47,7 +47,7 @@ static void tell(struct fetching *fetching, told_partition *partition,
 static void fetch_partition(struct fetching *fetching, const char *topic, int32_t number,
                             told_partition *to)
 {
-    char metadata[PROGRESS_METADATA_MAX + 1];
+    char metadata[PROGRESS_METADATA_MAX];
     struct progress_entry entry;
     int result = progress_fetch(fetching->broker->progress, fetching->group, topic, number, &entry,
                                 metadata);

@@ -59,7 +59,7 @@ static void after_a_restart_members_have_a_day_to_come_back(void **state)
 {
     (void)state;
     struct progress *progress;
-    struct progress_entry entry = {"g", "t", 0, 5, -1, "", now_ms - 30 * DAY_MS, -1};
+    struct progress_entry entry = {"g", "t", 0, 5, -1, "", 0, now_ms - 30 * DAY_MS, -1};
     assert_ok(progress_open(log_directory, LONG_NS, &progress));
     assert_ok(progress_commit(progress, &entry, 1, true));
     progress_close(progress);
@@ -93,7 +93,7 @@ static void many_go_in_batches(void **state)
     struct progress *progress;
     assert_ok(progress_open(log_directory, LONG_NS, &progress));
     for (int32_t i = 0; i < MANY; i++)
-        entries[i] = (struct progress_entry){"g", "t", i, 5, -1, "", now_ms, -1};
+        entries[i] = (struct progress_entry){"g", "t", i, 5, -1, "", 0, now_ms, -1};
     assert_ok(progress_commit(progress, entries, MANY, true));
     for (int32_t i = 0; i < MANY; i++)
         entries[i].group = "h";

@@ -38,7 +38,7 @@ static void a_batch_copies_what_it_takes_away(void **state)
     static struct offsets_batch batch;
     batch = (struct offsets_batch){.arena = &arena};
     char group[] = "g", topic[] = "t";
-    struct progress_entry entry = {group, topic, 0, 5, 1, "m", 2, 3};
+    struct progress_entry entry = {group, topic, 0, 5, 1, "m", 1, 2, 3};
     for (int32_t i = 0; i < OFFSETS_BATCH; i++) {
         entry.partition = i;
         assert_int_equal(offsets_batch_add(&batch, &entry), i == OFFSETS_BATCH - 1);

@@ -94,7 +94,8 @@ static void metadata_and_times_come_along(void **state)
     use_small_segments();
     struct progress_entry kept = entry_of("g", "kept", 0, 77);
     kept.leader_epoch = 5;
-    kept.metadata = "where from";
+    kept.metadata = "where\0from";
+    kept.metadata_size = 10;
     kept.committed_ms = 1234567890123;
     assert_ok(progress_commit(progress, &kept, 1, true));
     for (int64_t i = 1; i <= 500; i++)
@@ -102,12 +103,13 @@ static void metadata_and_times_come_along(void **state)
     assert_true(partition_start(partition_of("g")) > 2);
     struct progress *fresh;
     struct progress_entry entry;
-    char metadata[PROGRESS_METADATA_MAX + 1];
+    char metadata[PROGRESS_METADATA_MAX];
     assert_ok(progress_open(log_directory, LONG_NS, &fresh));
     assert_int_equal(progress_fetch(fresh, "g", "kept", 0, &entry, metadata), 1);
     assert_int_equal(entry.offset, 77);
     assert_int_equal(entry.leader_epoch, 5);
-    assert_string_equal(entry.metadata, "where from");
+    assert_int_equal(entry.metadata_size, 10);
+    assert_memory_equal(entry.metadata, "where\0from", 10);
     assert_int_equal(entry.committed_ms, 1234567890123);
     progress_close(fresh);
 }

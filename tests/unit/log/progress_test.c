@@ -44,13 +44,13 @@ static void an_entry_comes_back_whole(void **state)
 {
     (void)state;
     struct progress_entry entry = entry_of("g", "t", 3, INT64_MAX), found;
-    char longest[PROGRESS_METADATA_MAX + 2];
-    char metadata[PROGRESS_METADATA_MAX + 1];
-    memset(longest, 'm', sizeof longest - 1);
-    longest[sizeof longest - 1] = 0;
+    char longest[PROGRESS_METADATA_MAX + 1];
+    char metadata[PROGRESS_METADATA_MAX];
+    memset(longest, 'm', sizeof longest);
     entry.metadata = longest;
+    entry.metadata_size = sizeof longest;
     assert_code(MAPLOG_LIMIT, progress_commit(progress, &entry, 1, true));
-    longest[PROGRESS_METADATA_MAX] = 0;
+    entry.metadata_size = PROGRESS_METADATA_MAX;
     entry.leader_epoch = 9;
     entry.committed_ms = 1234567890123;
     assert_ok(progress_commit(progress, &entry, 1, true));
@@ -61,23 +61,53 @@ static void an_entry_comes_back_whole(void **state)
     assert_int_equal(found.offset, INT64_MAX);
     assert_int_equal(found.leader_epoch, 9);
     assert_ptr_equal(found.metadata, metadata);
-    assert_string_equal(found.metadata, longest);
+    assert_int_equal(found.metadata_size, PROGRESS_METADATA_MAX);
+    assert_memory_equal(metadata, longest, PROGRESS_METADATA_MAX);
     assert_int_equal(found.committed_ms, 1234567890123);
     assert_int_equal(found.expires_ms, -1);
     /* Who does not want the metadata gets none. */
     assert_int_equal(progress_fetch(progress, "g", "t", 3, &found, NULL), 1);
-    assert_string_equal(found.metadata, "");
+    assert_int_equal(found.metadata_size, 0);
     /* With an expiry, and without a time of its own. */
     int64_t before = keeper_now_ms(log_directory);
     entry.metadata = "short";
+    entry.metadata_size = 5;
     entry.committed_ms = -1;
     entry.expires_ms = 2345678901234;
     assert_ok(progress_commit(progress, &entry, 1, true));
     assert_int_equal(progress_fetch(progress, "g", "t", 3, &found, metadata), 1);
-    assert_string_equal(metadata, "short");
+    assert_int_equal(found.metadata_size, 5);
+    assert_memory_equal(metadata, "short", 5);
     assert_true(found.committed_ms >= before);
     assert_int_equal(found.expires_ms, 2345678901234);
     assert_int_equal(found.leader_epoch, -1);
+}
+
+/* Visits the one entry of metadata_may_be_any_bytes(). */
+static int expect_bytes(void *context, const struct progress_entry *entry)
+{
+    const struct progress_entry *expected = context;
+    assert_int_equal(entry->metadata_size, expected->metadata_size);
+    assert_memory_equal(entry->metadata, expected->metadata, expected->metadata_size);
+    return 42;
+}
+
+static void metadata_may_be_any_bytes(void **state)
+{
+    (void)state;
+    char bytes[256], metadata[PROGRESS_METADATA_MAX];
+    for (int i = 0; i < 256; i++)
+        bytes[i] = (char)i; /* a NUL first, and no text in any encoding */
+    struct progress_entry entry = entry_of("g", "t", 0, 5), found;
+    entry.metadata = bytes;
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        entry.metadata_size = size;
+        assert_ok(progress_commit(progress, &entry, 1, true));
+        assert_int_equal(progress_fetch(progress, "g", "t", 0, &found, metadata), 1);
+        assert_int_equal(found.metadata_size, size);
+        assert_memory_equal(metadata, bytes, size);
+        assert_int_equal(progress_list(progress, "g", expect_bytes, &entry), 42);
+    }
 }
 
 #define MANY 300
@@ -86,7 +116,7 @@ static void a_commit_is_one_batch_or_nothing(void **state)
 {
     (void)state;
     static struct progress_entry entries[MANY];
-    static char metadata[PROGRESS_METADATA_MAX + 1];
+    static char metadata[PROGRESS_METADATA_MAX];
     for (int32_t i = 0; i < MANY; i++)
         entries[i] = entry_of("g", "t", i, 1000 + i);
     assert_ok(progress_commit(progress, entries, MANY, true));
@@ -107,8 +137,10 @@ static void a_commit_is_one_batch_or_nothing(void **state)
     /* More than a batch may hold, likewise. */
     entries[MANY - 1].topic = "t";
     memset(metadata, 'm', PROGRESS_METADATA_MAX);
-    for (int32_t i = 0; i < MANY; i++)
+    for (int32_t i = 0; i < MANY; i++) {
         entries[i].metadata = metadata;
+        entries[i].metadata_size = sizeof metadata;
+    }
     assert_code(MAPLOG_TOO_LARGE, progress_commit(progress, entries, MANY, true));
     assert_int_equal(reader_next(&reader, &batch), 0);
     assert_int_equal(fetch(progress, "g", "t", 0), 1000);
@@ -125,8 +157,9 @@ static int note(void *context, const struct progress_entry *entry)
 {
     struct seen *seen = context;
     size_t length = strlen(seen->text);
-    snprintf(seen->text + length, sizeof seen->text - length, "%s/%s-%d=%lld%s ", entry->group,
-             entry->topic, (int)entry->partition, (long long)entry->offset, entry->metadata);
+    snprintf(seen->text + length, sizeof seen->text - length, "%s/%s-%d=%lld%.*s ", entry->group,
+             entry->topic, (int)entry->partition, (long long)entry->offset,
+             (int)entry->metadata_size, entry->metadata);
     /* It may commit. */
     assert_ok(commit(progress, "visitor", "t", 0, (int64_t)seen->count));
     return ++seen->count == seen->most ? 42 : 0;
@@ -138,6 +171,7 @@ static void entries_are_listed_by_name(void **state)
     struct progress_entry beta[] = {entry_of("beta", "t", 10, 1), entry_of("beta", "t", 9, 2),
                                     entry_of("beta", "s", 0, 4)};
     beta[1].metadata = "(nine)";
+    beta[1].metadata_size = 6;
     assert_ok(progress_commit(progress, beta, 3, true));
     assert_ok(commit(progress, "alpha", "z", 0, 3));
     struct seen seen = {0};
@@ -244,7 +278,8 @@ static void other_versions_are_read_and_unknown_ones_told(void **state)
     char metadata[PROGRESS_METADATA_MAX + 1];
     assert_int_equal(progress_fetch(progress, "g", "old", 0, &entry, metadata), 1);
     assert_int_equal(entry.offset, 9);
-    assert_string_equal(metadata, "o");
+    assert_int_equal(entry.metadata_size, 1);
+    assert_memory_equal(metadata, "o", 1);
     assert_int_equal(entry.committed_ms, 5);
     assert_int_equal(entry.expires_ms, 6);
     assert_code(MAPLOG_VERSION, progress_fetch(progress, "g", "later", 0, &entry, metadata));
@@ -352,6 +387,7 @@ int main(void)
         TEST(without_commits_nothing_is_made),
         TEST(names_and_numbers_are_checked),
         TEST(an_entry_comes_back_whole),
+        TEST(metadata_may_be_any_bytes),
         TEST(a_commit_is_one_batch_or_nothing),
         TEST(entries_are_listed_by_name),
         TEST(a_forgotten_topic_has_no_entries),

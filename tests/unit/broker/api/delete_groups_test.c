@@ -50,7 +50,7 @@ static void however_much_it_committed(void **state)
     struct call call;
     static struct progress_entry entries[MANY];
     for (int32_t i = 0; i < MANY; i++)
-        entries[i] = (struct progress_entry){"g", "t", i, 1, -1, "", -1, -1};
+        entries[i] = (struct progress_entry){"g", "t", i, 1, -1, "", 0, -1, -1};
     struct progress *progress;
     assert_ok(progress_open(log_directory, LONG_NS, &progress));
     assert_ok(progress_commit(progress, entries, MANY, true));

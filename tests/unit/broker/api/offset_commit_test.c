@@ -96,7 +96,7 @@ static void each_partition_has_its_code(void **state)
     const struct offset_commit_response *answer = ask(&call, OFFSET_COMMIT, 8, &made.body);
     const int16_t expected[] = {KAFKA_NONE,
                                 KAFKA_OFFSET_METADATA_TOO_LARGE,
-                                KAFKA_INVALID_REQUEST,
+                                KAFKA_NONE,
                                 KAFKA_INVALID_REQUEST,
                                 KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
                                 KAFKA_NONE};
@@ -107,7 +107,7 @@ static void each_partition_has_its_code(void **state)
     call_end(&call);
     assert_int_equal(committed("g", 0), 10);
     assert_int_equal(committed("g", 1), -1);
-    assert_int_equal(committed("g", 2), -1);
+    assert_int_equal(committed("g", 2), 12);
     assert_int_equal(committed("g", 3), 15);
     /* A smaller limit is the server's to set. */
     settings.offset_metadata_max_bytes = 2;

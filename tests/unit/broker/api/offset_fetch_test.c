@@ -1,15 +1,21 @@
 /* offset_fetch_test.c - what groups committed, in every form of asking. */
 #include "../group_fixture.h"
 
-static void commit_text(const char *group, int32_t partition, int64_t offset, const char *text)
+static void commit_bytes(const char *group, int32_t partition, int64_t offset,
+                         struct wire_string metadata)
 {
     struct client one = client_of(group, "simple");
     struct commit_call made;
     commit_of(&made, &one, partition, offset);
-    made.partition.committed_metadata = wire_text(text);
+    made.partition.committed_metadata = metadata;
     made.partition.committed_leader_epoch = 3;
     ask(&made.call, OFFSET_COMMIT, 9, &made.body);
     assert_int_equal(commit_take(&made), KAFKA_NONE);
+}
+
+static void commit_text(const char *group, int32_t partition, int64_t offset, const char *text)
+{
+    commit_bytes(group, partition, offset, wire_text(text));
 }
 
 static void a_commit_comes_back_whole(void **state)
@@ -45,6 +51,31 @@ static void a_commit_comes_back_whole(void **state)
         assert_int_equal(answer->topics[1].partitions[0].committed_offset, -1);
         assert_int_equal(answer->topics[1].partitions[0].error_code, KAFKA_NONE);
         call_end(&call);
+    }
+}
+
+static void metadata_may_be_any_bytes(void **state)
+{
+    (void)state;
+    static const struct wire_string cases[] = {
+        {"Hello\0Wor\x94ld", 12}, {"\0", 1}, {"\xff\xfe\0\0", 4}, {"", 0}};
+    int32_t number = 0;
+    struct offset_fetch_request body;
+    struct offset_fetch_request_topics topic = {wire_text("t"), &number, 1};
+    wire_init(&wire_offset_fetch_request, &body);
+    body.group_id = wire_text("g");
+    body.topics = &topic;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        commit_bytes("g", 0, 42, cases[i]);
+        for (body.topics_count = -1; body.topics_count <= 1; body.topics_count += 2) {
+            struct call call; /* for all, and for this one */
+            struct offset_fetch_response *answer = ask(&call, OFFSET_FETCH, 7, &body);
+            assert_int_equal(answer->topics_count, 1);
+            const struct wire_string found = answer->topics[0].partitions[0].metadata;
+            assert_int_equal(found.size, cases[i].size);
+            assert_memory_equal(found.at, cases[i].at, cases[i].size);
+            call_end(&call);
+        }
     }
 }
 
@@ -153,9 +184,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, groups_setup, broker_remove)
-        TEST(a_commit_comes_back_whole),
-        TEST(null_topics_are_all),
-        TEST(an_empty_group_id_is_refused),
+        TEST(a_commit_comes_back_whole), TEST(metadata_may_be_any_bytes),
+        TEST(null_topics_are_all),       TEST(an_empty_group_id_is_refused),
         TEST(several_groups_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
