@@ -120,8 +120,8 @@ def test_a_local_consumer_does_not_commit_for_a_group_with_members(server):
         member.end()
 
 
-def test_the_unix_door_and_both_loopbacks(server):
-    """kcat knows no Unix sockets; the log is one whatever the address."""
+def test_one_log_at_both_loopbacks(server):
+    """By either address and by name."""
     server.create("t")
     port = server.address.split(":")[1]
     server.stop()
