@@ -96,7 +96,7 @@ static void end_exchange(struct connection *connection)
     connection->exchange = NULL;
     connection->begun_ms = 0;
     broker_end(worker->place->broker, &exchange->request);
-    worker_exchange_free(worker, exchange);
+    exchange_free(exchange);
     inflow_drop(&connection->inflow, worker->place, connection->frame, connection->receiving);
 }
 
@@ -269,7 +269,7 @@ void connection_resume(struct connection *connection)
 static void begin(struct connection *connection, uint32_t size)
 {
     struct worker *worker = connection->worker;
-    struct exchange *exchange = worker_exchange(worker);
+    struct exchange *exchange = exchange_new(worker);
     if (!exchange) {
         error_set(MAPLOG_NO_MEMORY, "no memory for a request");
         refuse(connection);

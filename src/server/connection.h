@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "server/worker.h"
+#include "server/exchange.h"
 
 /* Any thread; the address that the client used is looked up here. NULL without memory. */
 struct connection *connection_make(struct worker *worker, int fd,

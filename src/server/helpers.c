@@ -42,7 +42,7 @@ static void *run(void *argument)
     struct exchange *exchange;
     while ((exchange = take(helpers))) {
         exchange->request.work(&exchange->request);
-        worker_warmed(exchange);
+        exchange_warmed(exchange);
     }
     return NULL;
 }

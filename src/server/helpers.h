@@ -4,12 +4,12 @@
  */
 #pragma once
 
-#include "server/worker.h"
+#include "server/exchange.h"
 
 struct helpers;
 
 int helpers_open(struct helpers **helpers);
 /* Ends them when what was submitted is done; accepts NULL. */
 void helpers_close(struct helpers *helpers);
-/* Calls exchange->request.work, then worker_warmed(). */
+/* Calls exchange->request.work, then exchange_warmed(). */
 void helpers_submit(struct helpers *helpers, struct exchange *exchange);

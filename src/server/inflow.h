@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/worker.h"
+#include "server/exchange.h"
 
 /* Begin with {0}. */
 struct inflow {

@@ -43,7 +43,7 @@ static struct server *this_server;
 static void host_wake(void *context, struct broker_request *request)
 {
     (void)context;
-    worker_wake(request->server);
+    exchange_wake(request->server);
 }
 
 static void host_note(void *context, char level, const char *text)

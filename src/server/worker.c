@@ -2,7 +2,6 @@
 #include "server/worker.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "os/clock.h"
@@ -16,67 +15,6 @@
 #define SWEEP_MS 1000
 #define THIRSTY_MS 10 /* until those who wait for memory look again: others may have given some */
 
-/* Its own wake-ups need no system call. */
-static _Thread_local struct worker *this_worker;
-
-/* ---- the inbox ------------------------------------------------------------------------------- */
-
-static void post(struct exchange *exchange, bool warmed)
-{
-    struct worker *worker = exchange->worker;
-    pthread_mutex_lock(&worker->lock);
-    if (!exchange->woken) {
-        exchange->woken = true;
-        exchange->next = NULL;
-        *worker->woken_end = exchange;
-        worker->woken_end = &exchange->next;
-    }
-    exchange->warmed |= warmed;
-    pthread_mutex_unlock(&worker->lock);
-    if (worker != this_worker)
-        io_wake(worker->engine);
-}
-
-void worker_wake(struct exchange *exchange)
-{
-    post(exchange, false);
-}
-
-void worker_warmed(struct exchange *exchange)
-{
-    post(exchange, true);
-}
-
-static struct exchange *take_woken(struct worker *worker, bool *warmed)
-{
-    pthread_mutex_lock(&worker->lock);
-    struct exchange *exchange = worker->woken;
-    if (exchange) {
-        worker->woken = exchange->next;
-        if (!worker->woken)
-            worker->woken_end = &worker->woken;
-        *warmed = exchange->warmed;
-        exchange->woken = exchange->warmed = false;
-    }
-    pthread_mutex_unlock(&worker->lock);
-    return exchange;
-}
-
-static void forget_woken(struct worker *worker, struct exchange *exchange)
-{
-    pthread_mutex_lock(&worker->lock);
-    struct exchange **at = &worker->woken;
-    while (exchange->woken && *at != exchange)
-        at = &(*at)->next;
-    if (exchange->woken) {
-        *at = exchange->next;
-        if (!*at)
-            worker->woken_end = at;
-        exchange->woken = false;
-    }
-    pthread_mutex_unlock(&worker->lock);
-}
-
 static int64_t take_arrived(struct worker *worker, struct connection **arrived)
 {
     pthread_mutex_lock(&worker->lock);
@@ -87,37 +25,13 @@ static int64_t take_arrived(struct worker *worker, struct connection **arrived)
     return stop_ms;
 }
 
-/* ---- exchanges ------------------------------------------------------------------------------- */
-
-struct exchange *worker_exchange(struct worker *worker)
-{
-    struct exchange *exchange = worker->spare;
-    if (exchange)
-        worker->spare = exchange->next;
-    else if (!(exchange = malloc(sizeof *exchange)))
-        return NULL;
-    *exchange = (struct exchange){.worker = worker};
-    exchange->request.arena.limit = LIMIT_REQUEST_MEMORY;
-    exchange->request.server = exchange;
-    return exchange;
-}
-
-void worker_exchange_free(struct worker *worker, struct exchange *exchange)
-{
-    forget_woken(worker, exchange);
-    timers_clear(&worker->deadlines, &exchange->deadline);
-    arena_reset(&exchange->request.arena);
-    exchange->next = worker->spare;
-    worker->spare = exchange;
-}
-
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 static void resume_woken(struct worker *worker)
 {
     struct exchange *exchange;
     bool warmed;
-    while ((exchange = take_woken(worker, &warmed))) {
+    while ((exchange = exchange_take(worker, &warmed))) {
         if (warmed)
             exchange->cold = false;
         if (warmed || exchange->parked)
@@ -172,7 +86,7 @@ static void take_connections(struct connection *arrived)
 static void *run(void *argument)
 {
     struct worker *worker = argument;
-    this_worker = worker;
+    exchange_serve(worker);
     int64_t stop_ms = 0;
     int64_t now_ms = clock_monotonic_ms();
     worker->sweep_ms = now_ms + SWEEP_MS;

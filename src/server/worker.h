@@ -1,64 +1,9 @@
 /*
- * worker.h - one thread with an engine and the connections that were given to it. What is not said
- * to be for any thread is for the worker's own.
+ * worker.h - one thread with an engine and the connections that were given to it.
  */
 #pragma once
 
-#include <pthread.h>
-
-#include "broker/broker.h"
-#include "io/engine.h"
-#include "server/timers.h"
-#include "shm/order.h"
-
-struct connection;
-struct helpers;
-struct listener_socket;
-
-/* What all workers share; the server's. */
-struct workplace {
-    struct broker *broker;
-    struct helpers *helpers;
-    const char *engine;          /* name */
-    int64_t memory_limit;        /* bytes of all receive buffers; 0: none */
-    _Atomic int64_t memory_used; /* bytes */
-    _Atomic uint32_t thirsty;    /* connections that wait for memory */
-    int64_t idle_ms;             /* connections that say nothing for longer are closed; 0: never */
-    uint32_t frame_limit;        /* bytes of the largest request */
-    uint32_t connections_limit;  /* of one worker */
-};
-
-/* A request on its way; request.server points here. */
-struct exchange {
-    struct broker_request request;
-    struct connection *connection;
-    struct worker *worker;
-    struct timer deadline;
-    struct exchange *next;      /* in worker->woken, or spare */
-    struct exchange *next_cold; /* in the helpers' queue */
-    bool woken;                 /* it is in worker->woken; under worker->lock */
-    bool warmed;                /* its cold work is done; under worker->lock */
-    bool parked;                /* waits for a wake or its deadline */
-    bool cold;                  /* a helper has it */
-};
-
-struct worker {
-    struct workplace *place;
-    struct io_engine *engine;
-    pthread_t thread;
-    struct timers deadlines;
-    struct connection *newest, *oldest; /* by their last sign of life */
-    struct connection *thirsty;         /* wait for memory */
-    struct connection *over;            /* to be freed at the end of the turn */
-    struct exchange *spare;             /* to be used again */
-    _Atomic uint32_t connections;
-    int64_t sweep_ms; /* when idle connections are looked for next */
-
-    pthread_mutex_t lock; /* guards what follows */
-    struct connection *arrived;
-    struct exchange *woken, **woken_end;
-    int64_t stop_ms; /* when everything must have ended; 0: not stopping */
-};
+#include "server/exchange.h"
 
 int worker_begin(struct workplace *place, struct worker *worker);
 /* Takes a connected socket, which is the worker's from now on. Any thread. MAPLOG_NO_MEMORY,
@@ -69,13 +14,3 @@ void worker_stop(struct worker *worker, int64_t stop_ms);
 void worker_join(struct worker *worker); /* after worker_stop; its requests have ended then */
 /* After worker_join(), when no helper thread is left that could still be about to wake it. */
 void worker_free(struct worker *worker);
-
-/* For broker_host->wake. Any thread. */
-void worker_wake(struct exchange *exchange);
-/* The same from a helper thread that has done the exchange's cold work. */
-void worker_warmed(struct exchange *exchange);
-
-/* For connection.c. */
-struct exchange *worker_exchange(struct worker *worker); /* NULL without memory */
-/* After broker_end(): it is not woken any more. */
-void worker_exchange_free(struct worker *worker, struct exchange *exchange);

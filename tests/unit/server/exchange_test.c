@@ -1,6 +1,6 @@
 /* A worker's inbox and the helpers that write to it, without connections: what is warmed, woken and
  * forgotten while threads race. */
-#include "server/worker.h"
+#include "server/exchange.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,7 +69,7 @@ static void cold_work_is_done_by_several_at_once(void **state)
     begin_inbox(&worker);
     assert_int_equal(helpers_open(&helpers), 0);
     for (int i = 0; i < MANY; i++) {
-        exchanges[i] = worker_exchange(&worker);
+        exchanges[i] = exchange_new(&worker);
         exchanges[i]->request.work = work_a_while;
         helpers_submit(helpers, exchanges[i]);
     }
@@ -79,7 +79,7 @@ static void cold_work_is_done_by_several_at_once(void **state)
     assert_true(load_relaxed(&most_at_once) > 1);
     assert_true(load_relaxed(&most_at_once) <= LIMIT_HELPERS);
     for (int i = 0; i < MANY; i++)
-        worker_exchange_free(&worker, exchanges[i]);
+        exchange_free(exchanges[i]);
     end_inbox(&worker);
 }
 
@@ -88,11 +88,11 @@ static void waking_twice_is_once(void **state)
     (void)state;
     struct worker worker;
     begin_inbox(&worker);
-    struct exchange *exchange = worker_exchange(&worker);
-    worker_wake(exchange);
-    worker_wake(exchange);
+    struct exchange *exchange = exchange_new(&worker);
+    exchange_wake(exchange);
+    exchange_wake(exchange);
     assert_int_equal(count_woken(&worker), 1);
-    worker_exchange_free(&worker, exchange);
+    exchange_free(exchange);
     end_inbox(&worker);
 }
 
@@ -104,14 +104,14 @@ static void ended_exchange_leaves_the_inbox(void **state)
     struct exchange *exchanges[3];
     begin_inbox(&worker);
     for (int i = 0; i < 3; i++)
-        worker_wake(exchanges[i] = worker_exchange(&worker));
-    worker_exchange_free(&worker, exchanges[1]);
+        exchange_wake(exchanges[i] = exchange_new(&worker));
+    exchange_free(exchanges[1]);
     assert_int_equal(count_woken(&worker), 2);
-    worker_exchange_free(&worker, exchanges[2]); /* the last: the end moves back */
-    worker_wake(exchanges[1] = worker_exchange(&worker));
+    exchange_free(exchanges[2]); /* the last: the end moves back */
+    exchange_wake(exchanges[1] = exchange_new(&worker));
     assert_int_equal(count_woken(&worker), 2);
-    worker_exchange_free(&worker, exchanges[0]);
-    worker_exchange_free(&worker, exchanges[1]);
+    exchange_free(exchanges[0]);
+    exchange_free(exchanges[1]);
     assert_int_equal(count_woken(&worker), 0);
     end_inbox(&worker);
 }
