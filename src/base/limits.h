@@ -39,3 +39,4 @@
 #define LIMIT_GROUPS_BYTES                                                                         \
     (256u << 20)                  /* of all groups of a server: members, offers, assignments */
 #define LIMIT_ANSWER (256u << 20) /* bytes of one answer that a client takes from a server */
+#define LIMIT_RECORD_ERRORS 65536 /* records that one answer to Produce blames */

@@ -60,13 +60,19 @@ static inline bool is_outside(const struct window *window, int64_t timestamp)
            timestamp != NO_TIMESTAMP;
 }
 
-static enum validate_reason refuse_time(struct validated *validated, const struct window *window,
-                                        int32_t record, int64_t timestamp)
+static void print_time(char text[VALIDATE_TEXT], const struct window *window, int64_t timestamp)
 {
-    return refuse(
-        validated, VALIDATE_TIMESTAMP, record,
-        "timestamp %" PRId64 " is out of range: from %" PRId64 " to %" PRId64 " is allowed",
-        timestamp, window->earliest, (int64_t)((uint64_t)window->earliest + window->width));
+    snprintf(text, VALIDATE_TEXT,
+             "timestamp %" PRId64 " is out of range: from %" PRId64 " to %" PRId64 " is allowed",
+             timestamp, window->earliest, (int64_t)((uint64_t)window->earliest + window->width));
+}
+
+static enum validate_reason refuse_time(struct validated *validated, const struct window *window,
+                                        int64_t timestamp)
+{
+    char text[VALIDATE_TEXT];
+    print_time(text, window, timestamp);
+    return refuse(validated, VALIDATE_TIMESTAMP, WHOLE_BATCH, "%s", text);
 }
 
 /* ---- the header ------------------------------------------------------------------------------ */
@@ -134,6 +140,28 @@ static enum validate_reason check_fields(const uint8_t *bytes, size_t size,
 
 /* ---- the records ----------------------------------------------------------------------------- */
 
+/* true: go on, others are wanted, too. The batch is refused for what is wrong with the first one,
+ * but for a timestamp when any is wrong, as in Kafka. */
+__attribute__((cold)) static bool blame(const struct validate_rules *rules,
+                                        struct validated *validated, enum validate_reason reason,
+                                        int32_t record, const char *text)
+{
+    bool first = validated->reason == VALIDATE_GOOD;
+    if (first || (reason == VALIDATE_TIMESTAMP && validated->reason != reason))
+        refuse(validated, reason, first ? record : validated->record, "%s", text);
+    return rules->blame && rules->blame(rules->context, record, text);
+}
+
+__attribute__((cold)) static bool blame_time(const struct validate_rules *rules,
+                                             struct validated *validated,
+                                             const struct window *window, int32_t record,
+                                             int64_t timestamp)
+{
+    char text[VALIDATE_TEXT];
+    print_time(text, window, timestamp);
+    return blame(rules, validated, VALIDATE_TIMESTAMP, record, text);
+}
+
 /* All of them, unfolded. *largest: timestamp; -1 when none has one. */
 static enum validate_reason walk_records(const struct validate_rules *rules, const void *records,
                                          size_t size, struct validated *validated, int64_t *largest)
@@ -146,15 +174,20 @@ static enum validate_reason walk_records(const struct validate_rules *rules, con
     int result;
     record_begin(&cursor, &validated->batch, records, size);
     while ((result = record_next(&cursor, &record)) == 1) {
-        if (__builtin_expect(record.offset != offset, 0))
-            return refuse(validated, VALIDATE_INVALID_RECORD, (int32_t)offset,
-                          "a record has offset delta %" PRId64 " where %" PRId64 " is next",
-                          record.offset, offset);
-        if (__builtin_expect(keys && !record.key, 0))
-            return refuse(validated, VALIDATE_INVALID_RECORD, (int32_t)offset,
-                          "a compacted topic cannot accept a record without key");
-        if (__builtin_expect(is_outside(&window, record.timestamp), 0))
-            return refuse_time(validated, &window, (int32_t)offset, record.timestamp);
+        if (__builtin_expect(record.offset != offset, 0)) {
+            result = error_set(MAPLOG_CORRUPT,
+                               "a record has offset delta %" PRId64 " where %" PRId64 " is next",
+                               record.offset, offset);
+            break;
+        }
+        if (__builtin_expect(keys && !record.key, 0)) {
+            if (!blame(rules, validated, VALIDATE_INVALID_RECORD, (int32_t)offset,
+                       "a compacted topic cannot accept a record without key"))
+                return validated->reason;
+        } else if (__builtin_expect(is_outside(&window, record.timestamp), 0)) {
+            if (!blame_time(rules, validated, &window, (int32_t)offset, record.timestamp))
+                return validated->reason;
+        }
         if (record.header_count && (result = record_check_headers(&record)) != 0)
             break;
         if (record.timestamp > found)
@@ -162,9 +195,9 @@ static enum validate_reason walk_records(const struct validate_rules *rules, con
         offset++;
     }
     if (result)
-        return refuse(validated, VALIDATE_INVALID_RECORD, (int32_t)offset, "%s", error_text());
+        blame(rules, validated, VALIDATE_INVALID_RECORD, (int32_t)offset, error_text());
     *largest = found;
-    return VALIDATE_GOOD;
+    return validated->reason;
 }
 
 /* Of a compressed batch that stays folded, the header must do. */
@@ -174,9 +207,9 @@ static enum validate_reason check_folded(const struct validate_rules *rules,
     const struct window window = window_of(rules);
     const struct batch *batch = &validated->batch;
     if (is_outside(&window, batch->max_timestamp))
-        return refuse_time(validated, &window, WHOLE_BATCH, batch->max_timestamp);
+        return refuse_time(validated, &window, batch->max_timestamp);
     if (is_outside(&window, batch->base_timestamp))
-        return refuse_time(validated, &window, WHOLE_BATCH, batch->base_timestamp);
+        return refuse_time(validated, &window, batch->base_timestamp);
     return VALIDATE_GOOD;
 }
 

@@ -8,12 +8,16 @@
  *   - The offset deltas of uncompressed records must be 0, 1, 2, ...; Kafka does not look there.
  *   - A compressed batch is unfolded only when somebody needs what is in it: the keys, in a
  *     compacted topic, or a largest timestamp that its header cannot have right.
- * Negative timestamps are no error there either; -1 means none, and no limit is for it.
+ * As there, one record's missing key or wrong timestamp does not end the search for others; what
+ * cannot be read does. Negative timestamps are no error there either; -1 means none, and no limit
+ * is for it.
  */
 #pragma once
 
 #include "log/batch.h"
 #include "log/settings.h"
+
+#define VALIDATE_TEXT 160 /* bytes of what is said of an error, with the NUL */
 
 /* Why a batch is refused; the Kafka door has an error code for each. */
 enum validate_reason {
@@ -33,13 +37,17 @@ struct validate_rules {
     int64_t timestamp_after_max_ms;  /* later than now by more: refused; INT64_MAX: no limit */
     int64_t timestamp_before_max_ms; /* earlier than now by more: refused; INT64_MAX: no limit */
     bool zstd;                       /* allowed */
+    /* Told of each record that is to blame, in their order; false: that is enough of them. The text
+     * is valid within the call. NULL: the first alone is wanted. */
+    bool (*blame)(void *context, int32_t record, const char *text);
+    void *context;
 };
 
 struct validated {
     struct batch batch;
     enum validate_reason reason;
-    int32_t record; /* index within the batch of the record that is to blame, -1: the batch */
-    char text[160]; /* says what is wrong; "" when good */
+    int32_t record; /* index within the batch of the first record to blame, -1: the batch */
+    char text[VALIDATE_TEXT]; /* says what is wrong; "" when good */
 };
 
 /* Checks that `size` bytes are exactly one good batch: header, CRC, and the records of an

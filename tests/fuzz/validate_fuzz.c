@@ -22,13 +22,31 @@ static void check(bool holds)
         __builtin_trap();
 }
 
-static void look(const struct validate_rules *rules, uint8_t *bytes, size_t size)
+/* What the visitor saw. */
+struct blamed {
+    int32_t first, last; /* -1: none */
+};
+
+static bool blame(void *context, int32_t record, const char *text)
+{
+    struct blamed *blamed = context;
+    check(record > blamed->last && text[0]);
+    if (blamed->first < 0)
+        blamed->first = record;
+    blamed->last = record;
+    return record % 7 != 6;
+}
+
+static void look(struct validate_rules *rules, uint8_t *bytes, size_t size)
 {
     struct validated validated;
     struct batch batch;
+    struct blamed blamed = {-1, -1};
+    rules->context = &blamed;
     enum validate_reason reason = validate_batch(bytes, size, rules, &validated);
+    check(blamed.first == validated.record);
     check(reason == validated.reason && (reason == VALIDATE_GOOD) == (validated.text[0] == '\0'));
-    check(validated.record >= -1);
+    check(validated.record >= -1 && (reason != VALIDATE_GOOD || validated.record == -1));
     if (reason != VALIDATE_GOOD)
         return;
     check(validated.batch.bytes == bytes && validated.batch.size == size);
@@ -50,12 +68,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.compact = data[0] & OPTION_COMPACT;
     settings.timestamp_type =
         data[0] & OPTION_APPEND_TIME ? TIMESTAMP_LOG_APPEND_TIME : TIMESTAMP_CREATE_TIME;
-    const struct validate_rules rules = {.settings = &settings,
-                                         .now_ms = NOW_MS,
-                                         .timestamp_after_max_ms = 3600000,
-                                         .timestamp_before_max_ms =
-                                             data[0] & OPTION_BEFORE ? 86400000 : INT64_MAX,
-                                         .zstd = !(data[0] & OPTION_NO_ZSTD)};
+    struct validate_rules rules = {.settings = &settings,
+                                   .now_ms = NOW_MS,
+                                   .timestamp_after_max_ms = 3600000,
+                                   .timestamp_before_max_ms =
+                                       data[0] & OPTION_BEFORE ? 86400000 : INT64_MAX,
+                                   .zstd = !(data[0] & OPTION_NO_ZSTD),
+                                   .blame = blame};
     uint8_t *bytes = malloc(size);
     check(bytes != NULL);
     memcpy(bytes, data + 1, --size);

@@ -18,6 +18,7 @@
 #include "log/validate.h"
 
 #define ZSTD_FROM 7 /* version */
+#define RECORD_ERRORS_FROM 8
 #define TOPIC_IDS_FROM 13
 #define ADMIN_CLIENT "__admin_client" /* Kafka's own tools, which may write to internal topics */
 #define RETRY_FIRST_MS 1
@@ -49,6 +50,7 @@ struct produce_state {
     int32_t count;
     int64_t limit_ms; /* when it gives up */
     int64_t retry_ms; /* next pause */
+    int32_t blamed;   /* records that the answer names */
     bool overdue;     /* another's flush takes long */
     int64_t now_ms;
 };
@@ -87,18 +89,55 @@ static int16_t error_of(enum validate_reason reason)
     return KAFKA_UNKNOWN_SERVER_ERROR;
 }
 
-/* Names the record that is to blame. */
-static void blame_record(struct broker_request *request, struct part *part,
-                         const struct validated *validated)
+/* The records of one batch that are to blame. */
+struct blaming {
+    struct produce_state *state;
+    struct arena *arena;
+    answered_partition *to;
+    int32_t room; /* of to->record_errors */
+};
+
+/* Room for one more; what it had before is the arena's. */
+static bool widen(struct blaming *blaming)
 {
-    record_error *blamed = wire_array(
-        &request->arena, &wire_produce_response_responses_partition_responses_record_errors, 1);
-    if (!blamed)
-        return;
-    blamed->batch_index = validated->record;
-    blamed->batch_index_error_message = part->to->error_message;
-    part->to->record_errors = blamed;
-    part->to->record_errors_count = 1;
+    answered_partition *to = blaming->to;
+    if (to->record_errors_count < blaming->room)
+        return true;
+    int32_t room = blaming->room ? 2 * blaming->room : 8;
+    record_error *errors = wire_array(
+        blaming->arena, &wire_produce_response_responses_partition_responses_record_errors, room);
+    if (!errors)
+        return false;
+    if (blaming->room)
+        memcpy(errors, to->record_errors, (size_t)blaming->room * sizeof *errors);
+    to->record_errors = errors;
+    blaming->room = room;
+    return true;
+}
+
+/* A visitor of validate_batch(): names the record in the answer. Clients take those that are not
+ * named for good, so all are, up to a limit that keeps the answer small. */
+static bool blame(void *context, int32_t record, const char *text)
+{
+    struct blaming *blaming = context;
+    answered_partition *to = blaming->to;
+    if (blaming->state->blamed == LIMIT_RECORD_ERRORS || !widen(blaming))
+        return false;
+    record_error *error = &to->record_errors[to->record_errors_count];
+    bool again = to->record_errors_count && wire_equal(error[-1].batch_index_error_message, text);
+    error->batch_index = record;
+    error->batch_index_error_message =
+        again ? error[-1].batch_index_error_message
+              : wire_text(arena_copy(blaming->arena, text, strlen(text)));
+    to->record_errors_count++;
+    blaming->state->blamed++;
+    return true;
+}
+
+static bool names_records(const struct broker_request *request)
+{
+    const struct produce_request *body = request->body;
+    return request->header.api_version >= RECORD_ERRORS_FROM && body->acks != 0;
 }
 
 /* What the partition demands of an append, whatever the batch. */
@@ -144,19 +183,20 @@ static void check_records(struct produce_state *state, struct broker_request *re
         refuse(request, part, error, text);
         return;
     }
+    struct blaming blaming = {.state = state, .arena = &request->arena, .to = part->to};
     struct validate_rules rules = {.settings = &settings,
                                    .now_ms = broker_wall_ms(state->broker, state->now_ms),
                                    .timestamp_after_max_ms = settings.timestamp_after_max_ms,
                                    .timestamp_before_max_ms = settings.timestamp_before_max_ms,
-                                   .zstd = request->header.api_version >= ZSTD_FROM};
+                                   .zstd = request->header.api_version >= ZSTD_FROM,
+                                   .blame = names_records(request) ? blame : NULL,
+                                   .context = &blaming};
     struct validated validated;
     /* The frame is this request's own: the append writes offset and epoch into it, too. */
     enum validate_reason reason = validate_batch((uint8_t *)(uintptr_t)records->at,
                                                  (size_t)records->size, &rules, &validated);
     if (reason) {
         refuse(request, part, error_of(reason), validated.text);
-        if (validated.record >= 0)
-            blame_record(request, part, &validated);
         return;
     }
     part->batch = validated.batch;

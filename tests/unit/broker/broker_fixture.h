@@ -207,6 +207,7 @@ static inline void *call_ask(struct call *call, int16_t key, int16_t version, co
 struct sent {
     int32_t records;   /* 0: one */
     size_t value;      /* bytes of each value; 0: 100 */
+    int32_t keyless;   /* only each so-manieth record, from the first on, has no key; 0: none has */
     int64_t timestamp; /* 0: now */
     int64_t producer;  /* with `idempotent` */
     int16_t epoch;
@@ -229,9 +230,11 @@ static inline struct wire_records make_batch(struct arena *arena, struct sent se
     char *bytes = arena_take(arena, value);
     builder_init(&builder, sent.codec);
     struct maplog_record record = {.value = bytes, .value_size = value};
-    for (int32_t i = 0; i < (sent.records ? sent.records : 1); i++)
+    for (int32_t i = 0; i < (sent.records ? sent.records : 1); i++) {
+        record.key = sent.keyless && i % sent.keyless ? "" : NULL;
         assert_ok(
             builder_add(&builder, &record, sent.timestamp ? sent.timestamp : clock_wall_ms()));
+    }
     assert_ok(builder_finish(&builder, &batch, &size));
     if (sent.idempotent) {
         bytes_store64(batch + BATCH_PRODUCER_ID, (uint64_t)sent.producer);

@@ -146,22 +146,6 @@ static void without_acks_nothing_is_said(void **state)
     produce_free(&produce);
 }
 
-static void records_to_blame_are_named(void **state)
-{
-    (void)state;
-    log_topic("t", "cleanup.policy=compact", NULL, NULL);
-    struct produce_call produce = {.arena.limit = 1 << 20};
-    produce_to(&produce, "t", make_batch(&produce.arena, (struct sent){0}));
-    call_ask(&produce.call, PRODUCE, 8, &produce.body);
-    const produced *found = produce_answer(&produce);
-    assert_int_equal(found->error_code, KAFKA_INVALID_RECORD);
-    assert_int_equal(found->record_errors_count, 1);
-    assert_int_equal(found->record_errors[0].batch_index, 0);
-    assert_true(found->record_errors[0].batch_index_error_message.size > 0);
-    assert_true(found->error_message.size > 0);
-    produce_free(&produce);
-}
-
 static void only_kafkas_tools_write_to_internal_topics(void **state)
 {
     (void)state;
@@ -457,7 +441,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_rule_has_its_error, broker_make, broker_remove),
         cmocka_unit_test_setup_teardown(acks_are_looked_at, broker_make, broker_remove),
         cmocka_unit_test_setup_teardown(without_acks_nothing_is_said, broker_make, broker_remove),
-        cmocka_unit_test_setup_teardown(records_to_blame_are_named, broker_make, broker_remove),
         cmocka_unit_test_setup_teardown(only_kafkas_tools_write_to_internal_topics, broker_make,
                                         broker_remove),
         cmocka_unit_test_setup_teardown(transactions_are_refused, broker_make, broker_remove),
