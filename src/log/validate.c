@@ -180,6 +180,8 @@ static enum validate_reason walk_records(const struct validate_rules *rules, con
                                record.offset, offset);
             break;
         }
+        if (record.header_count && (result = record_check_headers(&record)) != 0)
+            break;
         if (__builtin_expect(keys && !record.key, 0)) {
             if (!blame(rules, validated, VALIDATE_INVALID_RECORD, (int32_t)offset,
                        "a compacted topic cannot accept a record without key"))
@@ -188,8 +190,6 @@ static enum validate_reason walk_records(const struct validate_rules *rules, con
             if (!blame_time(rules, validated, &window, (int32_t)offset, record.timestamp))
                 return validated->reason;
         }
-        if (record.header_count && (result = record_check_headers(&record)) != 0)
-            break;
         if (record.timestamp > found)
             found = record.timestamp;
         offset++;

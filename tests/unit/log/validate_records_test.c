@@ -82,12 +82,34 @@ static void what_cannot_be_read_ends_the_search(void **state)
     check(VALIDATE_INVALID_RECORD, "without key");
 }
 
+static void a_record_is_blamed_once(void **state)
+{
+    (void)state;
+    settings.compact = true;
+    struct builder builder;
+    uint8_t *batch;
+    const struct maplog_header header = {.name = "h"};
+    const struct maplog_record record = {.headers = &header, .header_count = 1};
+    builder_init(&builder, MAPLOG_COMPRESSION_NONE);
+    assert_int_equal(builder_add(&builder, &record, GOLDEN_TIME), 0);
+    assert_int_equal(builder_finish(&builder, &batch, &size), 0);
+    bytes = malloc(size);
+    assert_non_null(bytes);
+    memcpy(bytes, batch, size);
+    builder_free(&builder);
+    assert_int_equal(check_blamed(0, VALIDATE_INVALID_RECORD, "without key").records, 1);
+    bytes[size - 1] = 2; /* the header's value: a byte that is not there */
+    golden_sign(bytes, size);
+    assert_int_equal(check_blamed(0, VALIDATE_INVALID_RECORD, "header's value").records, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_record_without_key_is_blamed, make, drop),
         cmocka_unit_test_setup_teardown(different_records_have_different_faults, make, drop),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_ends_the_search, make, drop),
+        cmocka_unit_test_setup_teardown(a_record_is_blamed_once, make, drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
