@@ -46,7 +46,8 @@ struct io_operation {
     struct io_operation *next, *previous;
     uint32_t sent; /* slices */
     int error;     /* errno of an attempt that failed before done() could be called */
-    bool by_file;  /* the present slice goes by sendfile to its end */
+    bool by_file;  /* the present slice goes by its file to its end */
+    bool settling; /* a send: all is handed over, the kernel still reads it */
     uint8_t kind;
     uint8_t state; /* 0 while it is the caller's */
 };
@@ -54,16 +55,18 @@ struct io_operation {
 struct io_limits {
     uint32_t descriptors;  /* that may be in operation at a time */
     uint32_t buffer_bytes; /* of the engine's own receive buffer */
-    uint32_t memory_bytes; /* file slices below this size are sent from memory, above by sendfile,
-                              but for what lies before their first whole page */
+    uint32_t memory_bytes; /* method "auto": file slices below this size are sent from memory, above
+                              by sendfile, but for what lies before their first whole page */
+    const char *send;      /* how file slices go, io_send_name(); NULL: "auto" */
 };
 
-/* name: "epoll", "poll". MAPLOG_INVALID (the text names those there are), MAPLOG_UNSUPPORTED by
- * this kernel, MAPLOG_NO_MEMORY, MAPLOG_LIMIT. The process must ignore or block SIGPIPE
- * (os/signals.h does): sendfile cannot be told not to raise it. */
+/* name: as io_name() has them. MAPLOG_INVALID (the text names those there are, engines or methods),
+ * MAPLOG_UNSUPPORTED by this kernel or this build, MAPLOG_NO_MEMORY, MAPLOG_LIMIT. The process must
+ * ignore or block SIGPIPE (os/signals.h does): sendfile cannot be told not to raise it. */
 int io_open(const char *name, const struct io_limits *limits, struct io_engine **engine);
-const char *io_name(unsigned index);     /* of engine 0, 1, ...; NULL behind the last */
-void io_close(struct io_engine *engine); /* no operation may be under way; accepts NULL */
+const char *io_name(unsigned index);      /* of engine 0, 1, ...; NULL behind the last */
+const char *io_send_name(unsigned index); /* of ways to send a file; NULL behind the last */
+void io_close(struct io_engine *engine);  /* no operation may be under way; accepts NULL */
 
 /* Takes a descriptor into the engine before its first operation, and out of it after its last.
  * MAPLOG_LIMIT, MAPLOG_NO_MEMORY, MAPLOG_INVALID (it is there already), MAPLOG_IO. */

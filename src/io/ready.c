@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "io/sender.h"
 #include "io/transfer.h"
 #include "os/file.h"
 
@@ -155,6 +156,8 @@ static void finish(struct ready *ready, struct io_operation *operation, int resu
     struct ready_socket *socket = find(ready, operation->fd);
     if (socket && socket->operations[direction_of(operation)] == operation)
         socket->operations[direction_of(operation)] = NULL;
+    if (operation->kind == IO_SEND)
+        sender_end(ready->sender, operation);
     operation->state = STATE_IDLE;
     operation->done(operation, result);
 }
@@ -203,10 +206,10 @@ static unsigned run(struct ready *ready)
             result = operation->error ? transfer_error(operation) : 0;
         else if (operation->kind != IO_SEND)
             transfer = attempt_in(ready, operation, &result) ? TRANSFER_DONE : TRANSFER_BLOCKED;
-        else if ((transfer = transfer_send(operation, ready->limits.memory_bytes)) ==
-                 TRANSFER_FAILED)
+        else if ((transfer = sender_send(ready->sender, operation)) == TRANSFER_FAILED)
             result = transfer_error(operation);
-        if (transfer == TRANSFER_BLOCKED) {
+        if (transfer == TRANSFER_BLOCKED || transfer == TRANSFER_SETTLING) {
+            operation->settling = transfer == TRANSFER_SETTLING;
             park(ready, operation);
         } else if (transfer == TRANSFER_MORE) {
             enqueue(ready, operation, STATE_QUEUED);
@@ -225,8 +228,8 @@ void ready_submit(struct io_engine *engine, struct io_operation *operation)
     struct ready *ready = (struct ready *)engine;
     struct ready_socket *socket = find(ready, operation->fd);
     struct io_operation **slot = socket ? &socket->operations[direction_of(operation)] : NULL;
-    operation->sent = 0;
-    operation->by_file = false;
+    if (operation->kind == IO_SEND)
+        sender_begin(ready->sender, operation);
     operation->error = !socket ? EBADF : *slot ? EALREADY : 0;
     if (operation->error) {
         enqueue(ready, operation, STATE_FINISHED);
@@ -235,8 +238,9 @@ void ready_submit(struct io_engine *engine, struct io_operation *operation)
     *slot = operation;
     if (operation->kind == IO_SEND) {
         /* At once: mostly it fits, and the peer need not wait for the others of this turn. */
-        enum transfer transfer = transfer_send(operation, ready->limits.memory_bytes);
-        if (transfer == TRANSFER_BLOCKED)
+        enum transfer transfer = sender_send(ready->sender, operation);
+        operation->settling = transfer == TRANSFER_SETTLING;
+        if (transfer == TRANSFER_BLOCKED || transfer == TRANSFER_SETTLING)
             park(ready, operation);
         else
             enqueue(ready, operation, transfer == TRANSFER_MORE ? STATE_QUEUED : STATE_FINISHED);
@@ -297,7 +301,9 @@ int ready_open(struct ready *ready, const struct io_methods *methods,
     if (!ready->buffer)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a receive buffer of %u bytes",
                          limits->buffer_bytes);
-    int error = event_open(&ready->wake.fd);
+    int error = sender_open(limits, &ready->sender);
+    if (!error)
+        error = event_open(&ready->wake.fd);
     if (error)
         ready_close(ready);
     return error;
@@ -310,4 +316,5 @@ void ready_close(struct ready *ready)
         free(ready->chunks[i]);
     free(ready->chunks);
     free(ready->buffer);
+    sender_close(ready->sender);
 }

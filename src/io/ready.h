@@ -23,6 +23,7 @@ struct ready_list {
 };
 
 struct ready;
+struct sender;
 
 /* What an engine adds to the reactor. */
 struct ready_hooks {
@@ -30,7 +31,7 @@ struct ready_hooks {
      * ready_woken when the flag's descriptor is readable. 0, or an error: the engine's end. */
     int (*look)(struct ready *ready, int64_t timeout_ns);
     /* An operation was parked: from now on look must tell when its direction is ready, also when it
-     * is by now. May be NULL. */
+     * is by now; when it is settling, only errors and ends. May be NULL. */
     int (*park)(struct ready *ready, const struct io_operation *operation);
 };
 
@@ -38,6 +39,7 @@ struct ready {
     struct io_engine engine;
     const struct ready_hooks *hooks;
     struct io_limits limits;
+    struct sender *sender;
     struct event_flag wake;
     struct ready_list queue;  /* to be tried, or done but not told, at the next wait */
     struct ready_list parked; /* until their direction is ready */
