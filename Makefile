@@ -200,9 +200,12 @@ format: ## put every C file into the form of .clang-format
 
 MAN = $(DESTDIR)$(PREFIX)/share/man
 COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/maplog
+UNIT = $(DESTDIR)$(PREFIX)/lib/systemd/system/maplog.service
+EXAMPLE_SETTINGS = $(DESTDIR)$(PREFIX)/share/doc/maplog/server.properties
 MAN_PAGES := $(wildcard man/*.1 man/*.3)
 man_files = $(foreach page,$(MAN_PAGES),$(MAN)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
 INSTALLED = $(DESTDIR)$(PREFIX)/bin/maplog $(DESTDIR)$(INCLUDEDIR)/maplog.h $(COMPLETION) \
+    $(UNIT) $(EXAMPLE_SETTINGS) \
     $(addprefix $(DESTDIR)$(LIBDIR)/,libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) \
     pkgconfig/maplog.pc) $(man_files)
 
@@ -220,6 +223,8 @@ install: all ## into PREFIX (/usr/local), LIBDIR, under DESTDIR; stripped
 	for page in $(MAN_PAGES); do \
 	    install -D -m 644 $$page $(MAN)/man$${page##*.}/$${page##*/} || exit 1; done
 	$(if $(wildcard completions/maplog),install -D -m 644 completions/maplog $(COMPLETION))
+	install -D -m 644 deploy/maplog.service $(UNIT)
+	install -D -m 644 deploy/server.properties $(EXAMPLE_SETTINGS)
 
 uninstall: ## remove exactly what install put there
 	rm -f $(INSTALLED)
