@@ -41,13 +41,16 @@ struct io_operation {
 
     /* The result beside `result`. */
     const uint8_t *received; /* receive: the bytes, in buffer or in the engine's */
+    bool copied;             /* send by zerocopy: the kernel copied after all, as on loopback */
 
     /* The engine's. */
     struct io_operation *next, *previous;
-    uint32_t sent; /* slices */
-    int error;     /* errno of an attempt that failed before done() could be called */
-    bool by_file;  /* the present slice goes by its file to its end */
-    bool settling; /* a send: all is handed over, the kernel still reads it */
+    struct sender_hold *hold; /* a send: bytes taken out of the file that the socket did not take */
+    uint32_t sent;            /* slices */
+    uint32_t unsettled;       /* a send by zerocopy: calls whose pages the kernel still reads */
+    int error;                /* errno of an attempt that failed before done() could be called */
+    bool by_file;             /* the present slice goes by its file to its end */
+    bool settling;            /* a send: all is handed over, the kernel still reads it */
     uint8_t kind;
     uint8_t state; /* 0 while it is the caller's */
 };

@@ -1,6 +1,7 @@
-/* sender.c - sendmsg and sendfile. */
+/* sender.c - the ways to send by name, an attempt by one of them; and sendmsg and sendfile. */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -8,74 +9,138 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "io/sender.h"
+#include "io/sender_methods.h"
 #include "os/map.h"
+#include "os/socket.h"
 
-#define PIECES 64 /* memory slices that go out in one call */
+#define NAMES_SIZE 128 /* text of all methods' names */
+#define PIECES 64      /* memory slices that go out in one call */
 /* Bytes asked of one sendfile: one packet of loopback, one burst of a network card. By itself the
  * kernel takes 64 KiB at a time, a little more than a packet, and is a third slower. */
 #define FILE_PIECE (60u << 10)
 
 struct sender {
+    const struct sender_method *method;
     uint32_t memory_bytes;
+    struct sender_holds *holds;
 };
 
-static const char *const methods[] = {"auto"};
+/* ---- the methods ----------------------------------------------------------------------------- */
+
+static const struct sender_method methods[] = {
+    {"auto", sender_sendfile, .by_size = true},
+    {"copy", sender_copy},
+    {"mmap", NULL},
+    {"sendfile", sender_sendfile},
+    {"splice", sender_splice},
+    {"zerocopy", sender_zerocopy},
+};
+
+#define METHODS (sizeof methods / sizeof methods[0])
 
 const char *io_send_name(unsigned index)
 {
-    return index < sizeof methods / sizeof methods[0] ? methods[index] : NULL;
+    return index < METHODS ? methods[index].name : NULL;
 }
+
+static int find(const char *name, const struct sender_method **method)
+{
+    char names[NAMES_SIZE] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < METHODS; i++) {
+        if (strcmp(name, methods[i].name) == 0) {
+            *method = &methods[i];
+            return 0;
+        }
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "",
+                                   methods[i].name);
+    }
+    return error_set(MAPLOG_INVALID, "no way to send is called %s; there are %s", name, names);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int sender_open(const struct io_limits *limits, struct sender **sender)
 {
-    if (limits->send && strcmp(limits->send, "auto") != 0)
-        return error_set(MAPLOG_INVALID, "no method to send is called %s; there is auto",
-                         limits->send);
+    struct sender opened = {.memory_bytes = limits->memory_bytes};
+    int error = find(limits->send ? limits->send : "auto", &opened.method);
+    if (!error && opened.method->send == sender_zerocopy)
+        error = socket_try_zerocopy();
+    if (!error)
+        error = sender_holds_open(&opened.holds);
+    if (error)
+        return error;
     *sender = malloc(sizeof **sender);
-    if (!*sender)
+    if (!*sender) {
+        sender_holds_close(opened.holds);
         return error_set(MAPLOG_NO_MEMORY, "no memory for a sender");
-    **sender = (struct sender){.memory_bytes = limits->memory_bytes};
+    }
+    **sender = opened;
     return 0;
 }
 
 void sender_close(struct sender *sender)
 {
+    if (sender)
+        sender_holds_close(sender->holds);
     free(sender);
+}
+
+struct sender_holds *sender_holds(struct sender *sender)
+{
+    return sender->holds;
 }
 
 void sender_begin(struct sender *sender, struct io_operation *operation)
 {
     (void)sender;
     operation->sent = 0;
+    operation->unsettled = 0;
+    operation->hold = NULL;
     operation->by_file = false;
+    operation->copied = false;
 }
 
 void sender_end(struct sender *sender, struct io_operation *operation)
 {
-    (void)sender;
-    (void)operation;
+    sender_holds_settle(sender->holds, operation, true);
 }
 
+/* ---- attempts -------------------------------------------------------------------------------- */
+
 /*
- * How much of a slice goes out from memory before the rest goes by file; all of it when it is small
- * or has no file. Files go from the beginning of a page on, so that every call of sendfile takes
- * whole ones; what lies before goes with the header, in the same call.
+ * How much of a slice goes out from memory before the rest goes by file; all of it when it has no
+ * file, or the method takes it from the mapping. By "auto", files go from the beginning of a page
+ * on, so that every call of sendfile takes whole ones; what lies before goes with the header, in
+ * the same call.
  */
-static size_t memory_part(const struct io_operation *operation, uint32_t i, uint32_t memory_bytes)
+static size_t memory_part(const struct sender *sender, const struct io_operation *operation,
+                          uint32_t i)
 {
     const struct io_slice *slice = &operation->slices[i];
-    if (i == operation->sent && operation->by_file)
-        return 0;
-    if (slice->fd < 0 || slice->size < memory_bytes)
+    const struct sender_method *method = sender->method;
+    if (slice->fd < 0 || !method->send)
         return slice->size;
+    if (!method->by_size || (i == operation->sent && operation->by_file))
+        return 0;
     size_t head = -slice->position & (MAP_PAGE_BYTES - 1);
-    return head < slice->size ? head : slice->size;
+    return slice->size < sender->memory_bytes || slice->size < head ? slice->size : head;
+}
+
+bool sender_more(const struct io_operation *operation, size_t size)
+{
+    uint32_t i = operation->sent;
+    if (size < operation->slices[i].size)
+        return true;
+    for (i++; i < operation->count; i++)
+        if (operation->slices[i].size > 0)
+            return true;
+    return false;
 }
 
 /* Memory from the present slice on, as far as no file comes between, `room` bytes at most. */
-static ssize_t send_memory(const struct io_operation *operation, uint32_t memory_bytes, size_t room,
-                           size_t *asked)
+static ssize_t send_memory(const struct sender *sender, const struct io_operation *operation,
+                           size_t room, size_t *asked)
 {
     struct iovec pieces[PIECES];
     struct msghdr message = {.msg_iov = pieces};
@@ -83,7 +148,7 @@ static ssize_t send_memory(const struct io_operation *operation, uint32_t memory
     *asked = 0;
     for (; i < operation->count && message.msg_iovlen < PIECES && *asked < room; i++) {
         const struct io_slice *slice = &operation->slices[i];
-        size_t part = memory_part(operation, i, memory_bytes);
+        size_t part = memory_part(sender, operation, i);
         size_t size = part < room - *asked ? part : room - *asked;
         if (size > 0)
             pieces[message.msg_iovlen++] = (struct iovec){(void *)slice->at, size};
@@ -98,14 +163,15 @@ static ssize_t send_memory(const struct io_operation *operation, uint32_t memory
     return sendmsg(operation->fd, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 }
 
-static ssize_t send_file(struct io_operation *operation, size_t room, size_t *asked)
+ssize_t sender_sendfile(struct sender *sender, struct io_operation *operation, size_t room,
+                        size_t *asked)
 {
+    (void)sender;
     const struct io_slice *slice = &operation->slices[operation->sent];
     off_t position = (off_t)slice->position;
     size_t piece = FILE_PIECE - slice->position % MAP_PAGE_BYTES; /* back to the page's end */
     *asked = slice->size < room ? slice->size : room;
     *asked = *asked < piece ? *asked : piece;
-    operation->by_file = true;
     ssize_t moved = sendfile(operation->fd, slice->fd, &position, *asked);
     if (moved == 0) {
         errno = SENDER_FILE_ENDED;
@@ -131,9 +197,8 @@ static void advance(struct io_operation *operation, size_t moved)
     }
 }
 
-enum transfer sender_send(struct sender *sender, struct io_operation *operation)
+static enum transfer attempt(struct sender *sender, struct io_operation *operation)
 {
-    uint32_t memory_bytes = sender->memory_bytes;
     size_t room = LIMIT_TURN_BYTES;
     for (;;) {
         while (operation->sent < operation->count && operation->slices[operation->sent].size == 0)
@@ -143,13 +208,11 @@ enum transfer sender_send(struct sender *sender, struct io_operation *operation)
         if (room == 0)
             return TRANSFER_MORE;
         size_t asked;
-        ssize_t moved = memory_part(operation, operation->sent, memory_bytes) == 0
-                            ? send_file(operation, room, &asked)
-                            : send_memory(operation, memory_bytes, room, &asked);
-        if (moved < 0 && errno == EINTR)
-            continue;
+        operation->by_file = memory_part(sender, operation, operation->sent) == 0;
+        ssize_t moved = operation->by_file ? sender->method->send(sender, operation, room, &asked)
+                                           : send_memory(sender, operation, room, &asked);
         if (moved < 0) {
-            if (errno == EAGAIN)
+            if (errno == EAGAIN || errno == EINTR)
                 return TRANSFER_BLOCKED;
             operation->error = errno;
             return TRANSFER_FAILED;
@@ -160,4 +223,16 @@ enum transfer sender_send(struct sender *sender, struct io_operation *operation)
         if ((size_t)moved < asked)
             return TRANSFER_BLOCKED;
     }
+}
+
+enum transfer sender_send(struct sender *sender, struct io_operation *operation)
+{
+    if (operation->unsettled > 0)
+        sender_settle(operation); /* an error queue that is not read keeps the socket "ready" */
+    enum transfer transfer = attempt(sender, operation);
+    sender_holds_settle(sender->holds, operation, false);
+    if (transfer != TRANSFER_DONE || operation->unsettled == 0)
+        return transfer;
+    sender_settle(operation);
+    return operation->unsettled > 0 ? TRANSFER_SETTLING : TRANSFER_DONE;
 }

@@ -145,6 +145,12 @@ int file_read_at(int fd, const char *path, void *to, size_t length, uint64_t pos
                   : 0;
 }
 
+ssize_t file_read_some(int fd, void *to, size_t length, uint64_t position)
+{
+    errno = fault_check(FAULT_READ);
+    return errno ? -1 : pread(fd, to, length, (off_t)position);
+}
+
 int file_write_at(int fd, const char *path, const void *from, size_t length, uint64_t position)
 {
     int errnum = fault_check(FAULT_WRITE);

@@ -43,6 +43,8 @@ int file_inherit(int fd);                   /* from now on programs that are exe
 int file_read_all(int directory, const char *path, size_t limit, char **text, size_t *length);
 /* Exactly length bytes at position, else MAPLOG_IO (short file: "ends at ..."). */
 int file_read_at(int fd, const char *path, void *to, size_t length, uint64_t position);
+/* pread(2): what is there at once, for callers that have their own way with its errno. */
+ssize_t file_read_some(int fd, void *to, size_t length, uint64_t position);
 int file_write_at(int fd, const char *path, const void *from, size_t length, uint64_t position);
 /* Appends all of it to a stream descriptor (pipe, terminal, file), retrying short writes.
  * MAPLOG_CLOSED when nobody reads the pipe any more (EPIPE; SIGPIPE is the program's matter). */

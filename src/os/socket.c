@@ -209,6 +209,24 @@ void socket_end_sending(int fd)
     shutdown(fd, SHUT_WR);
 }
 
+bool socket_allow_zerocopy(int fd)
+{
+    int one = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof one) == 0;
+}
+
+int socket_try_zerocopy(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && socket_allow_zerocopy(fd);
+    socket_close(fd);
+    return has ? 0
+               : error_set(MAPLOG_UNSUPPORTED, "this kernel sends nothing without a copy: "
+                                               "SO_ZEROCOPY needs Linux 4.14 and TCP");
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 void socket_local(int fd, char text[static SOCKET_TEXT])

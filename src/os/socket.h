@@ -38,6 +38,12 @@ void socket_abort(int fd);
 /* The peer reads an end; receiving goes on. */
 void socket_end_sending(int fd);
 
+/* From now on sends with MSG_ZEROCOPY leave the bytes where they are; false: this socket (as Unix
+ * sockets) or this kernel (before 4.14) has no such thing. */
+bool socket_allow_zerocopy(int fd);
+/* MAPLOG_UNSUPPORTED: this kernel has it for no socket. */
+int socket_try_zerocopy(void);
+
 /* "127.0.0.1:51234", "[::1]:9092", "unix:///path"; a Unix peer is "unix:pid=N". "?" when unknown,
  * as for a peer that is gone. */
 void socket_local(int fd, char text[static SOCKET_TEXT]);

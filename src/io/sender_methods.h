@@ -1,0 +1,41 @@
+/* sender_methods.h - what a way to send is to sender.c, which alone calls it. */
+#pragma once
+
+#include "io/sender.h"
+
+struct sender_method {
+    const char *name;
+    /* Sends of the operation's present slice, which lies in a file, `room` bytes at most; how many,
+     * or -1 with errno. *asked: how many would have gone if the socket had had room for all. NULL:
+     * file slices go from their mapping, as all other memory does. */
+    ssize_t (*send)(struct sender *sender, struct io_operation *operation, size_t room,
+                    size_t *asked);
+    bool by_size; /* slices below limits.memory_bytes go from their mapping */
+};
+
+ssize_t sender_sendfile(struct sender *sender, struct io_operation *operation, size_t room,
+                        size_t *asked);
+/* True when bytes follow those that are about to be sent, the first `size` of the present slice. */
+bool sender_more(const struct io_operation *operation, size_t size);
+
+/* ---- sender_held.c: bytes on their way are in a buffer, or in a pipe --------------------------
+ */
+
+struct sender_holds; /* those that are not in use, for the next operations; any thread */
+int sender_holds_open(struct sender_holds **holds);
+void sender_holds_close(struct sender_holds *holds); /* accepts NULL */
+/* After an attempt (over: the last one): an operation keeps what has bytes in it, and only that. */
+void sender_holds_settle(struct sender_holds *holds, struct io_operation *operation, bool over);
+ssize_t sender_copy(struct sender *sender, struct io_operation *operation, size_t room,
+                    size_t *asked);
+ssize_t sender_splice(struct sender *sender, struct io_operation *operation, size_t room,
+                      size_t *asked);
+struct sender_holds *sender_holds(struct sender *sender);
+
+/* ---- sender_zerocopy.c ------------------------------------------------------------------------
+ */
+
+ssize_t sender_zerocopy(struct sender *sender, struct io_operation *operation, size_t room,
+                        size_t *asked);
+/* Takes note of the pages that the kernel gave back: operation->unsettled. */
+void sender_settle(struct io_operation *operation);
