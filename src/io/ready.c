@@ -4,15 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "io/sender.h"
 #include "io/transfer.h"
 #include "os/file.h"
-
-#define CHUNK_SOCKETS 256 /* the table of sockets grows by so many */
 
 enum state {
     STATE_IDLE,      /* the caller's */
@@ -21,18 +18,6 @@ enum state {
     STATE_FINISHED,  /* done() is still to be called; queued */
     STATE_CANCELLED, /* the same */
 };
-
-enum direction { DIRECTION_IN, DIRECTION_OUT, DIRECTIONS };
-
-/* What is kept for a descriptor, 24 bytes. */
-struct ready_socket {
-    struct io_operation *operations[DIRECTIONS]; /* under way */
-    bool added;
-    bool readable; /* nobody has seen it empty since it was reported ready */
-    bool odd;      /* only "would block" says that it is empty */
-};
-
-_Static_assert(sizeof(struct ready_socket) <= 24, "idle connections are cheap");
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -75,67 +60,19 @@ static void park(struct ready *ready, struct io_operation *operation)
 
 /* ---- sockets --------------------------------------------------------------------------------- */
 
-/* NULL when it was not added. */
-static struct ready_socket *find(const struct ready *ready, int fd)
-{
-    uint32_t chunk = (uint32_t)fd / CHUNK_SOCKETS;
-    if (fd < 0 || chunk >= ready->chunk_count || !ready->chunks[chunk])
-        return NULL;
-    struct ready_socket *socket = &ready->chunks[chunk][(uint32_t)fd % CHUNK_SOCKETS];
-    return socket->added ? socket : NULL;
-}
-
-static enum direction direction_of(const struct io_operation *operation)
-{
-    return operation->kind == IO_SEND ? DIRECTION_OUT : DIRECTION_IN;
-}
-
-static int make_room(struct ready *ready, uint32_t chunk)
-{
-    if (chunk >= ready->chunk_count) {
-        uint32_t count = chunk + 1;
-        struct ready_socket **chunks = realloc(ready->chunks, count * sizeof(*chunks));
-        if (!chunks)
-            return error_set(MAPLOG_NO_MEMORY, "no memory for the table of sockets");
-        memset(chunks + ready->chunk_count, 0, (count - ready->chunk_count) * sizeof(*chunks));
-        ready->chunks = chunks;
-        ready->chunk_count = count;
-    }
-    if (!ready->chunks[chunk])
-        ready->chunks[chunk] = calloc(CHUNK_SOCKETS, sizeof(struct ready_socket));
-    if (!ready->chunks[chunk])
-        return error_set(MAPLOG_NO_MEMORY, "no memory for %d more sockets", CHUNK_SOCKETS);
-    return 0;
-}
-
 int ready_add(struct ready *ready, int fd)
 {
-    if (fd < 0 || find(ready, fd))
-        return error_set(MAPLOG_INVALID, "descriptor %d is %s", fd,
-                         fd < 0 ? "none" : "with this engine already");
-    if (ready->sockets == ready->limits.descriptors)
-        return error_set(MAPLOG_LIMIT, "more than %u sockets with one engine",
-                         ready->limits.descriptors);
-    int error = make_room(ready, (uint32_t)fd / CHUNK_SOCKETS);
-    if (error)
-        return error;
-    ready->chunks[fd / CHUNK_SOCKETS][fd % CHUNK_SOCKETS] = (struct ready_socket){.added = true};
-    ready->sockets++;
-    return 0;
+    return sockets_add(&ready->sockets, fd);
 }
 
 void ready_remove(struct ready *ready, int fd)
 {
-    struct ready_socket *socket = find(ready, fd);
-    if (!socket)
-        return;
-    socket->added = false;
-    ready->sockets--;
+    sockets_remove(&ready->sockets, fd);
 }
 
 void ready_event(struct ready *ready, int fd, unsigned events)
 {
-    struct ready_socket *socket = find(ready, fd);
+    struct socket_entry *socket = sockets_find(&ready->sockets, fd);
     if (!socket)
         return;
     const unsigned of[DIRECTIONS] = {READY_IN | READY_ODD, READY_OUT | READY_ODD};
@@ -153,9 +90,7 @@ void ready_event(struct ready *ready, int fd, unsigned events)
 /* The operation is the caller's again, from here on also its memory. */
 static void finish(struct ready *ready, struct io_operation *operation, int result)
 {
-    struct ready_socket *socket = find(ready, operation->fd);
-    if (socket && socket->operations[direction_of(operation)] == operation)
-        socket->operations[direction_of(operation)] = NULL;
+    sockets_end(&ready->sockets, operation);
     if (operation->kind == IO_SEND)
         sender_end(ready->sender, operation);
     operation->state = STATE_IDLE;
@@ -165,7 +100,7 @@ static void finish(struct ready *ready, struct io_operation *operation, int resu
 /* An accept or receive: true when *result is its. */
 static bool attempt_in(struct ready *ready, struct io_operation *operation, int *result)
 {
-    struct ready_socket *socket = find(ready, operation->fd);
+    struct socket_entry *socket = sockets_find(&ready->sockets, operation->fd);
     enum transfer transfer;
     if (operation->kind == IO_ACCEPT) {
         transfer = transfer_accept(operation, result);
@@ -226,16 +161,14 @@ static unsigned run(struct ready *ready)
 void ready_submit(struct io_engine *engine, struct io_operation *operation)
 {
     struct ready *ready = (struct ready *)engine;
-    struct ready_socket *socket = find(ready, operation->fd);
-    struct io_operation **slot = socket ? &socket->operations[direction_of(operation)] : NULL;
+    struct socket_entry *socket = sockets_find(&ready->sockets, operation->fd);
     if (operation->kind == IO_SEND)
         sender_begin(ready->sender, operation);
-    operation->error = !socket ? EBADF : *slot ? EALREADY : 0;
+    operation->error = sockets_begin(&ready->sockets, operation);
     if (operation->error) {
         enqueue(ready, operation, STATE_FINISHED);
         return;
     }
-    *slot = operation;
     if (operation->kind == IO_SEND) {
         /* At once: mostly it fits, and the peer need not wait for the others of this turn. */
         enum transfer transfer = sender_send(ready->sender, operation);
@@ -295,8 +228,11 @@ int ready_milliseconds(int64_t timeout_ns)
 int ready_open(struct ready *ready, const struct io_methods *methods,
                const struct ready_hooks *hooks, const struct io_limits *limits)
 {
-    *ready =
-        (struct ready){.engine.methods = methods, .hooks = hooks, .limits = *limits, .wake.fd = -1};
+    *ready = (struct ready){.engine.methods = methods,
+                            .hooks = hooks,
+                            .limits = *limits,
+                            .wake.fd = -1,
+                            .sockets.limit = limits->descriptors};
     ready->buffer = malloc(limits->buffer_bytes);
     if (!ready->buffer)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a receive buffer of %u bytes",
@@ -312,9 +248,7 @@ int ready_open(struct ready *ready, const struct io_methods *methods,
 void ready_close(struct ready *ready)
 {
     file_close(ready->wake.fd);
-    for (uint32_t i = 0; i < ready->chunk_count; i++)
-        free(ready->chunks[i]);
-    free(ready->chunks);
+    sockets_free(&ready->sockets);
     free(ready->buffer);
     sender_close(ready->sender);
 }

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "io/methods.h"
+#include "io/sockets.h"
 #include "os/event.h"
 
 enum ready_events {
@@ -44,9 +44,7 @@ struct ready {
     struct ready_list queue;  /* to be tried, or done but not told, at the next wait */
     struct ready_list parked; /* until their direction is ready */
     uint8_t *buffer;          /* of limits.buffer_bytes */
-    struct ready_socket **chunks;
-    uint32_t chunk_count;
-    uint32_t sockets; /* added and not removed */
+    struct sockets sockets;
 };
 
 int ready_open(struct ready *ready, const struct io_methods *methods,
