@@ -23,12 +23,13 @@ static const char help[] =
     "  --listen ADDRESS  HOST:PORT, [V6]:PORT, or unix:///PATH (localhost:9092); may be repeated\n"
     "  --config FILE     settings under Kafka's names, as in server.properties\n"
     "  --set NAME=VALUE  one such setting; goes before the file's\n"
-    "  --io ENGINE       how to wait for sockets: epoll, poll (epoll)\n"
+    "  --io ENGINE       how to wait for sockets (epoll); --print engines has them all\n"
+    "  --send METHOD     how records go from their files to sockets (auto); the same\n"
     "  --verbose         also say what happens often: connections\n"
-    "  --print TABLE     print, in Markdown, what is offered: apis or settings; and end\n";
+    "  --print TABLE     print, in Markdown, what is offered: apis, settings, engines; and end\n";
 
 struct asked {
-    const char *data, *config, *engine, *print;
+    const char *data, *config, *engine, *send, *print;
     struct words listen, set;
     bool verbose;
 };
@@ -70,7 +71,8 @@ static int run(struct asked *asked)
                                            .data = asked->data,
                                            .configure = configure,
                                            .context = asked,
-                                           .engine = asked->engine};
+                                           .engine = asked->engine,
+                                           .send = asked->send};
     if (asked->verbose)
         note_debug();
     broker_settings_default(&settings);
@@ -92,6 +94,7 @@ int command_serve(int argc, char **argv)
         {"config", OPTION_TEXT, &asked.config, 0, 0},
         {"set", OPTION_WORDS, &asked.set, 0, 0},
         {"io", OPTION_TEXT, &asked.engine, 0, 0},
+        {"send", OPTION_TEXT, &asked.send, 0, 0},
         {"verbose", OPTION_FLAG, &asked.verbose, 0, 0},
         {"print", OPTION_TEXT, &asked.print, 0, 0},
         {0},
@@ -103,7 +106,8 @@ int command_serve(int argc, char **argv)
     if (status == OPTIONS_GO && asked.print)
         status = serve_print(asked.print)
                      ? 0
-                     : usage_error(&usage, "--print is apis or settings, not \"%s\"", asked.print);
+                     : usage_error(&usage, "--print is apis, settings or engines, not \"%s\"",
+                                   asked.print);
     if (status == OPTIONS_GO)
         status = run(&asked);
     words_free(&asked.listen);

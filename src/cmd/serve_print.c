@@ -6,6 +6,7 @@
 
 #include "broker/apis.h"
 #include "broker/settings.h"
+#include "io/engine.h"
 #include "wire/codec.h"
 
 static void print_apis(void)
@@ -45,12 +46,30 @@ static void print_settings(void)
                setting->dynamic ? "at once" : "at a start", setting->about);
 }
 
+/* The first name is the default. */
+static void print_choice(const char *option, const char *(*name)(unsigned index))
+{
+    printf("| %s | %s |", option, name(0));
+    for (unsigned i = 0; name(i); i++)
+        printf("%s%s", i ? ", " : " ", name(i));
+    puts(" |");
+}
+
+static void print_engines(void)
+{
+    puts("| option | default | choices |\n|--|--|--|");
+    print_choice("--io", io_name);
+    print_choice("--send", io_send_name);
+}
+
 bool serve_print(const char *what)
 {
     if (strcmp(what, "apis") == 0)
         print_apis();
     else if (strcmp(what, "settings") == 0)
         print_settings();
+    else if (strcmp(what, "engines") == 0)
+        print_engines();
     else
         return false;
     return true;

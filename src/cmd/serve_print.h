@@ -4,5 +4,5 @@
 
 #include <stdbool.h>
 
-/* Prints the table "apis" or "settings" in Markdown; false for another word. */
+/* Prints the table "apis", "settings" or "engines" in Markdown; false for another word. */
 bool serve_print(const char *what);

@@ -19,7 +19,7 @@ struct listener_socket;
 struct workplace {
     struct broker *broker;
     struct helpers *helpers;
-    const char *engine;          /* name */
+    const char *engine, *send;   /* names of how it waits, and of how files go out */
     int64_t memory_limit;        /* bytes of all receive buffers; 0: none */
     _Atomic int64_t memory_used; /* bytes */
     _Atomic uint32_t thirsty;    /* connections that wait for memory */

@@ -28,7 +28,7 @@ struct server {
     struct io_engine *engine; /* of the main thread: accepts */
     _Atomic bool deaf;        /* the engine is not there to be woken */
     struct worker *workers;
-    unsigned workers_count;
+    unsigned workers_count, workers_begun;
     unsigned accepting;      /* listeners with an accept under way */
     int64_t accept_again_ms; /* 0: nothing to resume */
     bool paused[LISTENERS];  /* their accept waits for accept_again_ms */
@@ -125,7 +125,7 @@ static void stop_accepting(struct server *server)
 {
     server->stopping = true;
     for (unsigned i = 0; i < server->listeners.count; i++)
-        if (!server->paused[i])
+        if (server->listeners.sockets[i].accept.done && !server->paused[i])
             io_cancel(server->engine, &server->listeners.sockets[i].accept);
     while (server->accepting)
         if (io_wait(server->engine, -1) < 0)
@@ -138,7 +138,8 @@ static void set_place(struct server *server, unsigned workers)
 {
     const struct broker_settings *settings = server->options->settings;
     struct workplace *place = &server->place;
-    place->engine = server->options->engine ? server->options->engine : "epoll";
+    place->engine = server->options->engine ? server->options->engine : io_name(0);
+    place->send = server->options->send ? server->options->send : io_send_name(0);
     place->idle_ms = settings->idle_ms;
     place->frame_limit = (uint32_t)settings->request_max_bytes;
     place->memory_limit = settings->memory_bytes;
@@ -149,7 +150,7 @@ static void set_place(struct server *server, unsigned workers)
     place->connections_limit = most / workers + (most % workers != 0);
 }
 
-static int begin_workers(struct server *server)
+static int open_workers(struct server *server)
 {
     int32_t asked = server->options->settings->workers;
     unsigned count = asked > 0 ? (unsigned)asked : process_cpus();
@@ -158,7 +159,17 @@ static int begin_workers(struct server *server)
     if (!server->workers)
         return error_set(MAPLOG_NO_MEMORY, "no memory for %u workers", count);
     for (; server->workers_count < count; server->workers_count++) {
-        int result = worker_begin(&server->place, &server->workers[server->workers_count]);
+        int result = worker_open(&server->place, &server->workers[server->workers_count]);
+        if (result)
+            return result;
+    }
+    return 0;
+}
+
+static int begin_workers(struct server *server)
+{
+    for (; server->workers_begun < server->workers_count; server->workers_begun++) {
+        int result = worker_begin(&server->workers[server->workers_begun]);
         if (result)
             return result;
     }
@@ -190,10 +201,13 @@ static int begin(struct server *server)
         return error_set(MAPLOG_UNSUPPORTED,
                          "log.dirs: one directory holds everything here, not several (\"%s\")",
                          server_data(options));
-    /* The port first: a second server on it should leave the data alone. */
-    int result = listeners_open(settings, &server->listeners);
+    /* Engines and ports first: what cannot be had, or is another server's, leaves the data alone.
+     */
+    int result = open_workers(server);
     if (!result)
-        result = io_open("epoll", &limits, &server->engine);
+        result = io_open(server->place.engine, &limits, &server->engine);
+    if (!result)
+        result = listeners_open(settings, &server->listeners);
     if (!result)
         result = directory_open(server_data(options), &attach, &server->directory);
     if (!result)
@@ -218,9 +232,9 @@ static void end(struct server *server)
     int64_t stop_ms = clock_monotonic_ms() + server->options->settings->shutdown_ms;
     if (server->engine)
         stop_accepting(server);
-    for (unsigned i = 0; i < server->workers_count; i++)
+    for (unsigned i = 0; i < server->workers_begun; i++)
         worker_stop(&server->workers[i], stop_ms);
-    for (unsigned i = 0; i < server->workers_count; i++)
+    for (unsigned i = 0; i < server->workers_begun; i++)
         worker_join(&server->workers[i]);
     helpers_close(server->place.helpers);
     for (unsigned i = 0; i < server->workers_count; i++)
@@ -228,7 +242,8 @@ static void end(struct server *server)
     broker_close(server->place.broker);
     directory_drop(server->directory);
     for (unsigned i = 0; server->engine && i < server->listeners.count; i++)
-        io_remove(server->engine, server->listeners.sockets[i].accept.fd);
+        if (server->listeners.sockets[i].accept.done)
+            io_remove(server->engine, server->listeners.sockets[i].accept.fd);
     store_relaxed(&server->deaf, true); /* only this thread is left to hear signals */
     io_close(server->engine);
     listeners_close(&server->listeners);
@@ -302,9 +317,9 @@ int server_run(const struct server_options *options)
     if (!result) {
         char where[NOTE_SIZE / 2];
         listeners_describe(&server.listeners, where, sizeof where);
-        note('I', "serving data=%s listeners=%s workers=%u io=%s started_in_us=%" PRId64,
+        note('I', "serving data=%s listeners=%s workers=%u io=%s send=%s started_in_us=%" PRId64,
              server_data(options), where, server.workers_count, server.place.engine,
-             (clock_monotonic_ns() - started_ns) / 1000);
+             server.place.send, (clock_monotonic_ns() - started_ns) / 1000);
         notify_ready();
         result = run(&server);
         notify_stopping();

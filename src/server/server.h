@@ -12,7 +12,8 @@ struct server_options {
     /* Makes the settings anew at SIGHUP, from their defaults. */
     int (*configure)(void *context, struct broker_settings *fresh);
     void *context;
-    const char *engine; /* NULL: epoll */
+    const char *engine; /* io_name(); NULL: the first */
+    const char *send;   /* io_send_name(); NULL: the first */
     int attach_ms;      /* longest wait for another process that is attaching */
 };
 

@@ -117,23 +117,23 @@ static void *run(void *argument)
 
 /* ---- from outside ---------------------------------------------------------------------------- */
 
-int worker_begin(struct workplace *place, struct worker *worker)
+int worker_open(struct workplace *place, struct worker *worker)
 {
     *worker = (struct worker){.place = place};
     worker->woken_end = &worker->woken;
     struct io_limits limits = {.descriptors = place->connections_limit,
                                .buffer_bytes = ENGINE_BUFFER,
-                               .memory_bytes = SEND_FROM_MEMORY};
+                               .memory_bytes = SEND_FROM_MEMORY,
+                               .send = place->send};
     int result = io_open(place->engine, &limits, &worker->engine);
-    if (result)
-        return result;
-    pthread_mutex_init(&worker->lock, NULL);
-    result = thread_start(&worker->thread, "maplog-worker", run, worker);
-    if (result) {
-        pthread_mutex_destroy(&worker->lock);
-        io_close(worker->engine);
-    }
+    if (!result)
+        pthread_mutex_init(&worker->lock, NULL);
     return result;
+}
+
+int worker_begin(struct worker *worker)
+{
+    return thread_start(&worker->thread, "maplog-worker", run, worker);
 }
 
 int worker_take(struct worker *worker, int fd, const struct listener_socket *listener)
