@@ -14,7 +14,6 @@
 #include "os/socket.h"
 
 #define NAMES_SIZE 128 /* text of all methods' names */
-#define PIECES 64      /* memory slices that go out in one call */
 /* Bytes asked of one sendfile: one packet of loopback, one burst of a network card. By itself the
  * kernel takes 64 KiB at a time, a little more than a packet, and is a third slower. */
 #define FILE_PIECE (60u << 10)
@@ -138,29 +137,43 @@ bool sender_more(const struct io_operation *operation, size_t size)
     return false;
 }
 
-/* Memory from the present slice on, as far as no file comes between, `room` bytes at most. */
-static ssize_t send_memory(const struct sender *sender, const struct io_operation *operation,
-                           size_t room, size_t *asked)
+bool sender_all_memory(const struct sender *sender, const struct io_operation *operation)
 {
-    struct iovec pieces[PIECES];
-    struct msghdr message = {.msg_iov = pieces};
+    for (uint32_t i = 0; i < operation->count; i++)
+        if (memory_part(sender, operation, i) < operation->slices[i].size)
+            return false;
+    return true;
+}
+
+size_t sender_gather(const struct sender *sender, const struct io_operation *operation, size_t room,
+                     struct msghdr *message)
+{
     uint32_t i = operation->sent;
-    *asked = 0;
-    for (; i < operation->count && message.msg_iovlen < PIECES && *asked < room; i++) {
+    size_t size = 0;
+    for (; i < operation->count && message->msg_iovlen < SENDER_PIECES && size < room; i++) {
         const struct io_slice *slice = &operation->slices[i];
         size_t part = memory_part(sender, operation, i);
-        size_t size = part < room - *asked ? part : room - *asked;
-        if (size > 0)
-            pieces[message.msg_iovlen++] = (struct iovec){(void *)slice->at, size};
-        *asked += size;
-        if (size < slice->size)
+        size_t step = part < room - size ? part : room - size;
+        if (step > 0)
+            message->msg_iov[message->msg_iovlen++] = (struct iovec){(void *)slice->at, step};
+        size += step;
+        if (step < slice->size)
             break;
     }
     while (i < operation->count && operation->slices[i].size == 0)
         i++;
-    bool more = i < operation->count;
     /* A header goes into one packet with the beginning of the file that follows. */
-    return sendmsg(operation->fd, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    message->msg_flags = MSG_NOSIGNAL | (i < operation->count ? MSG_MORE : 0);
+    return size;
+}
+
+static ssize_t send_memory(const struct sender *sender, const struct io_operation *operation,
+                           size_t room, size_t *asked)
+{
+    struct iovec pieces[SENDER_PIECES];
+    struct msghdr message = {.msg_iov = pieces};
+    *asked = sender_gather(sender, operation, room, &message);
+    return sendmsg(operation->fd, &message, message.msg_flags);
 }
 
 ssize_t sender_sendfile(struct sender *sender, struct io_operation *operation, size_t room,
@@ -180,33 +193,31 @@ ssize_t sender_sendfile(struct sender *sender, struct io_operation *operation, s
     return moved;
 }
 
-/* Takes what was moved off the slices. */
-static void advance(struct io_operation *operation, size_t moved)
+bool sender_advance(struct io_operation *operation, size_t moved)
 {
-    while (moved > 0) {
+    while (operation->sent < operation->count) {
         struct io_slice *slice = &operation->slices[operation->sent];
         size_t step = moved < slice->size ? moved : slice->size;
-        slice->at += step;
-        slice->position += step;
-        slice->size -= step;
-        moved -= step;
-        if (slice->size == 0) {
-            operation->sent++;
-            operation->by_file = false;
+        if (step > 0) { /* an empty one may be nowhere */
+            slice->at += step;
+            slice->position += step;
+            slice->size -= step;
+            moved -= step;
         }
+        if (slice->size > 0)
+            return false;
+        operation->sent++;
+        operation->by_file = false;
     }
+    return true;
 }
 
 static enum transfer attempt(struct sender *sender, struct io_operation *operation)
 {
     size_t room = LIMIT_TURN_BYTES;
+    if (sender_advance(operation, 0))
+        return TRANSFER_DONE;
     for (;;) {
-        while (operation->sent < operation->count && operation->slices[operation->sent].size == 0)
-            operation->sent++;
-        if (operation->sent == operation->count)
-            return TRANSFER_DONE;
-        if (room == 0)
-            return TRANSFER_MORE;
         size_t asked;
         operation->by_file = memory_part(sender, operation, operation->sent) == 0;
         ssize_t moved = operation->by_file ? sender->method->send(sender, operation, room, &asked)
@@ -217,11 +228,14 @@ static enum transfer attempt(struct sender *sender, struct io_operation *operati
             operation->error = errno;
             return TRANSFER_FAILED;
         }
-        advance(operation, (size_t)moved);
+        if (sender_advance(operation, (size_t)moved))
+            return TRANSFER_DONE;
         room -= (size_t)moved;
         /* The socket is full: asking once more would only say so. */
         if ((size_t)moved < asked)
             return TRANSFER_BLOCKED;
+        if (room == 0)
+            return TRANSFER_MORE;
     }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "io/transfer.h"
 
@@ -24,3 +25,17 @@ enum transfer sender_send(struct sender *sender, struct io_operation *operation)
 /* After the last attempt, if it was cancelled or failed too: gives back what the operation holds.
  */
 void sender_end(struct sender *sender, struct io_operation *operation);
+
+/* ---- for engines that hand bytes to the kernel themselves ------------------------------------ */
+
+#define SENDER_PIECES 64 /* memory slices that go out in one call */
+
+/* True: no file is read for it, all goes from memory and mappings. */
+bool sender_all_memory(const struct sender *sender, const struct io_operation *operation);
+/* Fills message->msg_iov, of SENDER_PIECES, with memory from the present slice on, `room` bytes at
+ * most and as far as no file comes between; message->msg_flags are those to send it with. Returns
+ * how many bytes; 0: a file is next. */
+size_t sender_gather(const struct sender *sender, const struct io_operation *operation, size_t room,
+                     struct msghdr *message);
+/* Takes what was moved off the slices, and passes over empty ones; true: nothing is left. */
+bool sender_advance(struct io_operation *operation, size_t moved);

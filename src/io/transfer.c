@@ -16,8 +16,7 @@ static enum transfer fail(struct io_operation *operation, int errnum)
     return TRANSFER_FAILED;
 }
 
-/* Errors of a connection that died in the queue, which accept(2) reports as its own. */
-static bool was_gone(int errnum)
+bool transfer_was_gone(int errnum)
 {
     switch (errnum) {
     case ECONNABORTED:
@@ -40,7 +39,7 @@ enum transfer transfer_accept(struct io_operation *operation, int *fd)
     int accepted;
     do
         accepted = accept4(operation->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    while (accepted < 0 && was_gone(errno));
+    while (accepted < 0 && transfer_was_gone(errno));
     if (accepted < 0)
         return errno == EAGAIN ? TRANSFER_BLOCKED : fail(operation, errno);
     *fd = accepted;

@@ -20,6 +20,8 @@ enum transfer {
 
 /* *fd: the new descriptor. Connections that were gone before they were taken are passed over. */
 enum transfer transfer_accept(struct io_operation *operation, int *fd);
+/* Errors of a connection that died in the queue, which accept(2) reports as its own. */
+bool transfer_was_gone(int errnum);
 /* Into size bytes at `to`; *got, 0 at the peer's end. */
 enum transfer transfer_receive(struct io_operation *operation, uint8_t *to, size_t size,
                                size_t *got);
