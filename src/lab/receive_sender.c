@@ -1,0 +1,166 @@
+/* receive_sender.c - a forked process, a socket, and a pipe that says how much is wanted. */
+#include "lab/receive_sender.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define PIECE ((size_t)1 << 20) /* of a write() */
+
+struct receive_sender {
+    pid_t pid;
+    int socket;
+    int orders; /* written: a uint64_t of bytes */
+    cpu_set_t before;
+    bool pinned;
+};
+
+/* ---- the pair of sockets --------------------------------------------------------------------- */
+
+static int connect_loopback(int pair[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pair[1] = -1;
+    if (listener >= 0 && pair[0] >= 0 && bind(listener, (struct sockaddr *)&address, size) == 0 &&
+        listen(listener, 1) == 0 &&
+        getsockname(listener, (struct sockaddr *)&address, &size) == 0 &&
+        connect(pair[0], (struct sockaddr *)&address, size) == 0)
+        pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    int errnum = errno;
+    if (listener >= 0)
+        close(listener);
+    if (pair[1] >= 0)
+        return 0;
+    if (pair[0] >= 0)
+        close(pair[0]);
+    return error_errno(errnum, "cannot connect over the loopback");
+}
+
+static int connect_pair(int pair[2], bool local)
+{
+    if (!local)
+        return connect_loopback(pair);
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0
+               ? 0
+               : error_errno(errno, "cannot make a pair of sockets");
+}
+
+/* ---- the sender ------------------------------------------------------------------------------ */
+
+/* The number'th of the CPUs that this process may use. */
+static bool pin(const cpu_set_t *allowed, int number)
+{
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, allowed) || number-- > 0)
+            continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        return sched_setaffinity(0, sizeof one, &one) == 0;
+    }
+    return false;
+}
+
+static void send_orders(int orders, int socket)
+{
+    uint64_t wanted;
+    uint8_t *bytes = malloc(PIECE);
+    if (!bytes)
+        _exit(1);
+    memset(bytes, 's', PIECE);
+    while (read(orders, &wanted, sizeof wanted) == (ssize_t)sizeof wanted) {
+        while (wanted > 0) {
+            ssize_t sent = send(socket, bytes, wanted < PIECE ? wanted : PIECE, MSG_NOSIGNAL);
+            if (sent <= 0)
+                _exit(1);
+            wanted -= (uint64_t)sent;
+        }
+    }
+    _exit(0);
+}
+
+static int start(struct receive_sender *sender, bool local)
+{
+    int sockets[2], orders[2];
+    int result = connect_pair(sockets, local);
+    if (result)
+        return result;
+    sender->socket = sockets[1];
+    if (pipe(orders) != 0) {
+        close(sockets[0]);
+        return error_errno(errno, "cannot make a pipe");
+    }
+    sender->orders = orders[1];
+    sender->pid = fork();
+    if (sender->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(orders[1]);
+        close(sockets[1]);
+        if (sender->pinned)
+            pin(&sender->before, 1);
+        send_orders(orders[0], sockets[0]);
+    }
+    int errnum = errno;
+    close(orders[0]);
+    close(sockets[0]);
+    return sender->pid < 0 ? error_errno(errnum, "cannot start a process that sends") : 0;
+}
+
+int receive_sender_start(struct receive_sender **sender, bool local)
+{
+    struct receive_sender *made = calloc(1, sizeof *made);
+    if (!made)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for a sender");
+    made->pid = made->socket = made->orders = -1;
+    made->pinned = sched_getaffinity(0, sizeof made->before, &made->before) == 0 &&
+                   CPU_COUNT(&made->before) >= 2 && pin(&made->before, 0);
+    int result = start(made, local);
+    if (result) {
+        receive_sender_stop(made);
+        return result;
+    }
+    *sender = made;
+    return 0;
+}
+
+void receive_sender_stop(struct receive_sender *sender)
+{
+    if (!sender)
+        return;
+    if (sender->orders >= 0)
+        close(sender->orders);
+    if (sender->socket >= 0)
+        close(sender->socket);
+    if (sender->pid > 0)
+        waitpid(sender->pid, NULL, 0);
+    if (sender->pinned)
+        sched_setaffinity(0, sizeof sender->before, &sender->before);
+    free(sender);
+}
+
+int receive_sender_socket(const struct receive_sender *sender)
+{
+    return sender->socket;
+}
+
+int receive_sender_order(struct receive_sender *sender, size_t bytes)
+{
+    uint64_t wanted = bytes;
+    if (write(sender->orders, &wanted, sizeof wanted) != (ssize_t)sizeof wanted)
+        return error_errno(errno, "the process that sends is gone");
+    return 0;
+}

@@ -1,0 +1,185 @@
+/* receive_words.c - rows of pairs, and the verdict on receiving straight into the log. */
+#include "lab/receive_words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POINTS (2 * SCRATCH_STATES)
+#define WORTH 0.95 /* less than this share of the copy's time or CPU is a gain worth its price */
+
+struct receive_table {
+    struct sheet *sheet;
+    double bytes;
+    unsigned count;
+    struct receive_point points[POINTS];
+};
+
+enum {
+    CHUNK,
+    PAGES,
+    WAY,
+    SPEED,
+    CPU,
+    SPREAD,
+    CHECKED_SPEED,
+    CHECKED_CPU,
+    CHECKED_SPREAD,
+    TIME_RATIO,
+    CPU_RATIO,
+    FAULTS,
+    CALLS,
+    COLUMNS
+};
+
+static const struct sheet_column columns[COLUMNS] = {
+    [CHUNK] = {"chunk", "KiB", 0},
+    [PAGES] = {"pages", "", 0},
+    [WAY] = {"way", "", 0},
+    [SPEED] = {"speed", "GB/s", 2},
+    [CPU] = {"receiver's CPU", "s per GB", 3},
+    [SPREAD] = {"spread", "%", 0},
+    [CHECKED_SPEED] = {"with CRC-32C", "GB/s", 2},
+    [CHECKED_CPU] = {"CPU with CRC-32C", "s per GB", 3},
+    [CHECKED_SPREAD] = {"spread with CRC-32C", "%", 0},
+    [TIME_RATIO] = {"time with CRC by copy's", "times", 2},
+    [CPU_RATIO] = {"CPU with CRC by copy's", "times", 2},
+    [FAULTS] = {"page faults", "per MiB", 2},
+    [CALLS] = {"system calls", "per MiB", 1},
+};
+
+static const char *const names[RECEIVE_WAYS] = {
+    [RECEIVE_COPY] = "copy: recv, memcpy",
+    [RECEIVE_DIRECT] = "direct: recv into the mapping",
+    [RECEIVE_WRITE] = "recv, write",
+    [RECEIVE_SPLICE] = "splice",
+};
+
+struct receive_table *receive_table_new(struct lab *lab, bool local, size_t bytes)
+{
+    struct receive_table *table = calloc(1, sizeof *table);
+    if (!table)
+        return NULL;
+    table->bytes = (double)bytes;
+    table->sheet = local ? lab_sheet(lab, "receive-unix", "From a Unix socket into the log")
+                         : lab_sheet(lab, "receive-tcp", "From TCP over the loopback into the log");
+    if (!table->sheet) {
+        free(table);
+        return NULL;
+    }
+    sheet_columns(table->sheet, columns, COLUMNS);
+    return table;
+}
+
+static void add_ratio(struct sheet *sheet, const struct receive_point *point, int way, bool cpu)
+{
+    double least, most;
+    const struct measured *measured = &point->checked[way];
+    double ratio = passes_ratio(&point->checked[RECEIVE_COPY], measured, cpu, &least, &most);
+    if (ratio > 0)
+        sheet_number(sheet, ratio);
+    else
+        sheet_refused(sheet, "%s", measured->why);
+}
+
+static void add_row(const struct receive_table *table, const struct receive_point *point, int way)
+{
+    struct sheet *sheet = table->sheet;
+    const struct measured *plain = &point->plain[way], *checked = &point->checked[way];
+    double megabytes = table->bytes / (1 << 20);
+    sheet_row(sheet, SHEET_MEASURED);
+    sheet_number(sheet, (double)point->chunk / 1024);
+    sheet_text(sheet, "%s", scratch_pages_name(point->pages));
+    sheet_text(sheet, "%s", names[way]);
+    passes_speed(sheet, plain, table->bytes);
+    passes_cpu(sheet, plain, table->bytes);
+    passes_spread(sheet, plain);
+    passes_speed(sheet, checked, table->bytes);
+    passes_cpu(sheet, checked, table->bytes);
+    passes_spread(sheet, checked);
+    add_ratio(sheet, point, way, false);
+    add_ratio(sheet, point, way, true);
+    passes_count(sheet, plain, COUNTER_FAULTS, megabytes);
+    passes_count(sheet, plain, COUNTER_CALLS, megabytes);
+}
+
+void receive_table_add(struct receive_table *table, const struct receive_point *point)
+{
+    for (int way = 0; way < RECEIVE_WAYS; way++)
+        add_row(table, point, way);
+    if (table->count < POINTS)
+        table->points[table->count++] = *point;
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+/* Says how direct compares with copy at a point; 1: better, -1: worse, 0: within the spread. */
+static int compare(const struct receive_table *table, const struct receive_point *point)
+{
+    const struct measured *copy = &point->checked[RECEIVE_COPY];
+    const struct measured *direct = &point->checked[RECEIVE_DIRECT];
+    double least, most, cpu_least, cpu_most;
+    double time = passes_ratio(copy, direct, false, &least, &most);
+    double cpu = passes_ratio(copy, direct, true, &cpu_least, &cpu_most);
+    if (time <= 0 || cpu <= 0)
+        return 0;
+    int better = (time < WORTH && most < 1) || (cpu < WORTH && cpu_most < 1);
+    int worse = (time > 1 / WORTH && least > 1) || (cpu > 1 / WORTH && cpu_least > 1);
+    sheet_say(
+        table->sheet,
+        "%s pages, chunks of %zu KiB, with the check: direct takes %.2f of copy's time (pairs "
+        "from %.2f to %.2f) and %.2f of its CPU (%.2f to %.2f): %s.",
+        scratch_pages_name(point->pages), point->chunk >> 10, time, least, most, cpu, cpu_least,
+        cpu_most,
+        better && !worse ? "better"
+        : worse          ? "worse"
+                         : "no difference beyond the spread");
+    return better && !worse ? 1 : worse ? -1 : 0;
+}
+
+static void say_splice(const struct receive_table *table)
+{
+    double least, most, sum = 0;
+    unsigned count = 0;
+    for (unsigned i = 0; i < table->count; i++) {
+        const struct receive_point *point = &table->points[i];
+        double cpu = passes_ratio(&point->plain[RECEIVE_WRITE], &point->plain[RECEIVE_SPLICE], true,
+                                  &least, &most);
+        sum += cpu;
+        count += cpu > 0;
+    }
+    if (count)
+        sheet_say(table->sheet,
+                  "\"splice moves pages without a copy\": from a socket into a file it takes %.2f "
+                  "times the CPU of recv and write, on average of the points: the file system "
+                  "copies the bytes into pages of its own.",
+                  sum / count);
+}
+
+void receive_table_words(struct receive_table *table)
+{
+    int better = 0, worse = 0;
+    for (unsigned i = 0; i < table->count; i++) {
+        int found = compare(table, &table->points[i]);
+        if (table->points[i].pages >= SCRATCH_POPULATED) {
+            better += found > 0;
+            worse += found < 0;
+        }
+    }
+    say_splice(table);
+    sheet_say(table->sheet,
+              "direct also has a price that no column shows: while a peer sends, the end of its "
+              "partition is kept for it alone, so that all other writers wait for the slowest "
+              "sender; and bytes that nobody has checked yet lie in a file that others map.");
+    if (better && !worse)
+        sheet_advise(table->sheet,
+                     "On prepared pages direct is better at %d of the points: it pays "
+                     "where a partition has a single, fast producer.",
+                     better);
+    else
+        sheet_advise(table->sheet,
+                     "Receive by copy: on prepared pages direct is better at %d of the "
+                     "points and worse at %d.",
+                     better, worse);
+    sheet_plot(table->sheet, &(struct sheet_plot){"Speed with the check", SHEET_BARS, PAGES,
+                                                  CHECKED_SPEED, WAY, false, false});
+}

@@ -1,0 +1,30 @@
+/*
+ * receive_words.h - the sheet of the experiment `receive`, and what its figures say about receiving
+ * straight into the log. Main thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lab/experiment.h"
+#include "lab/passes.h"
+#include "lab/scratch.h"
+
+#define RECEIVE_CHUNK_MAX ((size_t)1 << 20)
+
+enum receive_way { RECEIVE_COPY, RECEIVE_DIRECT, RECEIVE_WRITE, RECEIVE_SPLICE, RECEIVE_WAYS };
+
+/* One size of chunks and one state of pages: all ways took turns. */
+struct receive_point {
+    enum scratch_pages pages;
+    size_t chunk;
+    struct measured plain[RECEIVE_WAYS], checked[RECEIVE_WAYS];
+};
+
+struct receive_table;
+
+/* Adds the sheet; `bytes` is what a pass receives. NULL without memory; freed with free(). */
+struct receive_table *receive_table_new(struct lab *lab, bool local, size_t bytes);
+void receive_table_add(struct receive_table *table, const struct receive_point *point);
+void receive_table_words(struct receive_table *table); /* behind the last */
