@@ -52,6 +52,10 @@ MODE := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-re
 else
 $(error BUILD is release, asan, tsan or fuzz, not "$(BUILD)")
 endif
+# The engine on io_uring is there when liburing is; `make URING=` builds without it.
+ifeq ($(origin URING),undefined)
+URING := $(shell $(PKG_CONFIG) --exists liburing && echo yes)
+endif
 LIB_PACKAGES := $(if $(STATIC),,libisal) liblz4 libzstd snappy zlib
 ifdef STATIC
 MODE += -DCRC32C_ALONE
@@ -64,6 +68,8 @@ ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -I$(OUT)/gen -D_GNU_SOURCE \
     -DMAPLOG_VERSION_TEXT='"$(VERSION)"' $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
 ALL_LDFLAGS = $(MODE) $(DISCARD) -pthread -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 LIBS = $(call pc,--libs $(LIB_PACKAGES))
+# What the engines use beside that; there are none in libmaplog.so.
+IO_LIBS = $(if $(URING),$(call pc,--libs liburing))
 CMD_LIBS = $(call pc,--libs jansson)
 TEST_LIBS = $(call pc,--libs cmocka jansson)
 
@@ -72,7 +78,8 @@ MAP := src/client/maplog.map
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 programs = $(patsubst %.c,$(OUT)/%,$(1))
 CMD_SOURCES := $(wildcard src/cmd/*.c)
-LIB_SOURCES := $(filter-out $(CMD_SOURCES),$(wildcard src/*/*.c src/broker/api/*.c))
+LEFT_OUT := $(if $(URING),src/io/uring_absent.c,$(addprefix src/io/,uring.c uring_ring.c uring_send.c))
+LIB_SOURCES := $(filter-out $(CMD_SOURCES) $(LEFT_OUT),$(wildcard src/*/*.c src/broker/api/*.c))
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
 LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
@@ -101,7 +108,7 @@ examples: $(EXAMPLES)
 
 # ---- how it is built -------------------------------------------------------------------------------
 # Objects depend on $(OUT)/flags, which changes when the compiler or a flag does.
-FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(IO_LIBS)
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo "$(subst ",\",$(FLAGS_NOW))" | cmp -s - $@ || echo "$(subst ",\",$(FLAGS_NOW))" >$@
@@ -131,20 +138,20 @@ $(OUT)/libmaplog.so: $(LIB_OBJECTS) $(MAP)
 	@ln -sf libmaplog.so $(OUT)/$(SONAME)
 
 $(OUT)/maplog: $(CMD_OBJECTS) $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS) $(CMD_LIBS) $(STATIC_LIBS)
+	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) $(STATIC_LIBS)
 
 $(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(TEST_SUPPORT) $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS)
 
 $(OUT)/tests/unit/cmd/%_test: $(OUT)/tests/unit/cmd/%_test.o $(TEST_SUPPORT) $(CMD_PARTS) \
     $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS)
 
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
 	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
-	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS)
+	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS) $(IO_LIBS)
 
 $(OUT)/bench/lines $(OUT)/bench/load: $(OUT)/src/cmd/line_methods.o
 $(foreach name,load fetch produce roundtrip connections partitions start,$(OUT)/bench/$(name)): \
@@ -234,4 +241,4 @@ clean: ## remove build/
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
-	@echo "Variables: BUILD=release|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS WERROR="
+	@echo "Variables: BUILD=release|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS WERROR= URING="

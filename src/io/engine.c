@@ -9,7 +9,7 @@
 
 #define NAMES_SIZE 128 /* text of all names */
 
-static const struct io_methods *const engines[] = {&io_epoll, &io_poll};
+static const struct io_methods *const engines[] = {&io_epoll, &io_poll, &io_uring_engine};
 
 #define ENGINES (sizeof engines / sizeof engines[0])
 

@@ -23,3 +23,4 @@ struct io_engine {
 };
 
 extern const struct io_methods io_epoll, io_poll;
+extern const struct io_methods io_uring_engine; /* uring_absent.c in a build without liburing */

@@ -215,6 +215,7 @@ static void a_peer_that_vanishes_ends_a_send_with_an_error(void **state)
         slice.fd = from_memory ? -1 : slice.fd;
         struct probe send = probe_on(fd);
         submit_send(&send, &slice, 1);
+        scene_look();
         read_all(peer, in, sizeof in);
         scene_look();
         assert_int_equal(send.calls, 0);
