@@ -18,5 +18,6 @@ int command_inspect(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_backup(int argc, char **argv);
+int command_pages(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_bench(int argc, char **argv);

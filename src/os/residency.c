@@ -93,7 +93,7 @@ int residency_read(int fd, const char *path, uint64_t position, uint64_t length,
 /* ---- who maps it ----------------------------------------------------------------------------- */
 
 struct walk {
-    char directory[PATH_MAX];
+    const char *directory;
     int (*visit)(void *context, const struct residency_mapping *mapping);
     void *context;
 };
@@ -202,14 +202,23 @@ static int is_process(const struct dirent *entry)
     return entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
 }
 
+int residency_resolve(int fd, const char *path, char to[static RESIDENCY_PATH])
+{
+    char self[32];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(self, to, RESIDENCY_PATH - 1);
+    if (length < 0)
+        return error_errno(errno, "cannot find the path of %s", path);
+    to[length] = '\0';
+    return 0;
+}
+
 int residency_mappings(const char *directory,
                        int (*visit)(void *context, const struct residency_mapping *mapping),
                        void *context, unsigned *hidden)
 {
-    struct walk walk = {.visit = visit, .context = context};
+    struct walk walk = {directory, visit, context};
     struct dirent **entries;
-    if (!realpath(directory, walk.directory))
-        return error_errno(errno, "cannot find %s", directory);
     int count = scandir("/proc", &entries, is_process, versionsort);
     if (count < 0)
         return error_errno(errno, "cannot list the processes in /proc");
@@ -232,7 +241,7 @@ int residency_mappings(const char *directory,
 #define PAGEMAP_PRESENT (1ull << 63)
 #define PAGEMAP_FRAME ((1ull << 55) - 1)
 #define FLAGS_COMPOUND (1ull << 15 | 1ull << 16) /* KPF_COMPOUND_HEAD, KPF_COMPOUND_TAIL */
-#define ENTRIES 512 /* of a page table, read at a time */
+#define ENTRIES 512                              /* of a page table, read at a time */
 #define FRAMES 64
 
 /* The flags of page frames; neighbours are read together, since a large folio is of neighbours. */

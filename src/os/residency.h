@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define RESIDENCY_PAGE 4096
+#define RESIDENCY_PATH 4096
 #define RESIDENCY_NAME 32 /* of a process, with the NUL */
 
 enum residency_source {
@@ -42,9 +43,12 @@ struct residency_mapping {
     uint64_t minor, major; /* faults of the process since it began */
 };
 
-/* Calls visit for every mapping of a file below `directory` (absolute, without links), processes by
- * their numbers; a non-zero answer ends the walk and is returned. *hidden: how many processes this
- * one may not look into (root may look into all). */
+/* The path of an open directory as the kernel shows it in lists of mappings; path names it in
+ * errors. */
+int residency_resolve(int fd, const char *path, char to[static RESIDENCY_PATH]);
+/* Calls visit for every mapping of a file below such a directory, processes by their numbers; a
+ * non-zero answer ends the walk and is returned. *hidden: how many processes this one may not look
+ * into (root may look into all). */
 int residency_mappings(const char *directory,
                        int (*visit)(void *context, const struct residency_mapping *mapping),
                        void *context, unsigned *hidden);
