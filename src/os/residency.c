@@ -59,7 +59,8 @@ static bool may_look(int fd)
     struct stat status;
     char self[32];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    return (fstat(fd, &status) == 0 && status.st_uid == geteuid()) || access(self, W_OK) == 0;
+    return (fstat(fd, &status) == 0 && status.st_uid == geteuid()) ||
+           faccessat(AT_FDCWD, self, W_OK, AT_EACCESS) == 0;
 }
 
 int residency_read(int fd, const char *path, uint64_t position, uint64_t length,
