@@ -58,8 +58,8 @@ struct io_operation {
 struct io_limits {
     uint32_t descriptors;  /* that may be in operation at a time */
     uint32_t buffer_bytes; /* of the engine's own receive buffer */
-    uint32_t memory_bytes; /* method "auto": file slices below this size are sent from memory, above
-                              by sendfile, but for what lies before their first whole page */
+    uint32_t memory_bytes; /* method "auto": file slices below this size are sent from memory,
+                              others by sendfile */
     const char *send;      /* how file slices go, io_send_name(); NULL: "auto" */
 };
 

@@ -107,23 +107,12 @@ void sender_end(struct sender *sender, struct io_operation *operation)
 
 /* ---- attempts -------------------------------------------------------------------------------- */
 
-/*
- * How much of a slice goes out from memory before the rest goes by file; all of it when it has no
- * file, or the method takes it from the mapping. By "auto", files go from the beginning of a page
- * on, so that every call of sendfile takes whole ones; what lies before goes with the header, in
- * the same call.
- */
-static size_t memory_part(const struct sender *sender, const struct io_operation *operation,
-                          uint32_t i)
+/* True when the slice goes out from memory; what is left of it decides anew. */
+static bool is_memory(const struct sender *sender, const struct io_slice *slice)
 {
-    const struct io_slice *slice = &operation->slices[i];
     const struct sender_method *method = sender->method;
-    if (slice->fd < 0 || !method->send)
-        return slice->size;
-    if (!method->by_size || (i == operation->sent && operation->by_file))
-        return 0;
-    size_t head = -slice->position & (MAP_PAGE_BYTES - 1);
-    return slice->size < sender->memory_bytes || slice->size < head ? slice->size : head;
+    return slice->fd < 0 || slice->size == 0 || !method->send ||
+           (method->by_size && slice->size < sender->memory_bytes);
 }
 
 bool sender_more(const struct io_operation *operation, size_t size)
@@ -140,7 +129,7 @@ bool sender_more(const struct io_operation *operation, size_t size)
 bool sender_all_memory(const struct sender *sender, const struct io_operation *operation)
 {
     for (uint32_t i = 0; i < operation->count; i++)
-        if (memory_part(sender, operation, i) < operation->slices[i].size)
+        if (!is_memory(sender, &operation->slices[i]))
             return false;
     return true;
 }
@@ -152,8 +141,9 @@ size_t sender_gather(const struct sender *sender, const struct io_operation *ope
     size_t size = 0;
     for (; i < operation->count && message->msg_iovlen < SENDER_PIECES && size < room; i++) {
         const struct io_slice *slice = &operation->slices[i];
-        size_t part = memory_part(sender, operation, i);
-        size_t step = part < room - size ? part : room - size;
+        if (!is_memory(sender, slice))
+            break;
+        size_t step = slice->size < room - size ? slice->size : room - size;
         if (step > 0)
             message->msg_iov[message->msg_iovlen++] = (struct iovec){(void *)slice->at, step};
         size += step;
@@ -219,9 +209,9 @@ static enum transfer attempt(struct sender *sender, struct io_operation *operati
         return TRANSFER_DONE;
     for (;;) {
         size_t asked;
-        operation->by_file = memory_part(sender, operation, operation->sent) == 0;
-        ssize_t moved = operation->by_file ? sender->method->send(sender, operation, room, &asked)
-                                           : send_memory(sender, operation, room, &asked);
+        ssize_t moved = is_memory(sender, &operation->slices[operation->sent])
+                            ? send_memory(sender, operation, room, &asked)
+                            : sender->method->send(sender, operation, room, &asked);
         if (moved < 0) {
             if (errno == EAGAIN || errno == EINTR)
                 return TRANSFER_BLOCKED;

@@ -14,7 +14,7 @@
 #include "os/file.h"
 #include "os/pipe.h"
 
-#define COPY_BYTES (64u << 10)
+#define COPY_BYTES (128u << 10)
 #define PIPE_BYTES (256u << 10)
 #define SPARES 8 /* kept for the next operations */
 

@@ -11,7 +11,7 @@
 #include "server/note.h"
 
 #define ENGINE_BUFFER (64u << 10)    /* bytes: what an idle connection receives into */
-#define SEND_FROM_MEMORY (32u << 10) /* bytes: below, sendfile costs more than the copy */
+#define SEND_FROM_MEMORY (12u << 10) /* bytes: below, sendfile costs more than the copy */
 #define SWEEP_MS 1000
 #define THIRSTY_MS 10 /* until those who wait for memory look again: others may have given some */
 
