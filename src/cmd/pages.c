@@ -61,7 +61,7 @@ static void print_segment(const struct pages *pages, size_t number)
                                 found->evicted_lately * RESIDENCY_PAGE};
     char texts[5][AMOUNT_SIZE], share[16] = "-", large[16] = "-";
     for (int i = 0; i < 5; i++) {
-        if (i < 2 || found->source == RESIDENCY_CACHESTAT)
+        if (i == 0 || (!segment->refused && (i == 1 || found->source == RESIDENCY_CACHESTAT)))
             amount_bytes((double)amounts[i], texts[i]);
         else
             snprintf(texts[i], AMOUNT_SIZE, "?");
@@ -106,6 +106,8 @@ static void print_picture(const struct pages *pages)
     for (size_t i = 0; i < pages->segment_count; i++) {
         const struct pages_segment *segment = &pages->segments[i];
         printf("%-38s ", segment->name);
+        if (segment->refused)
+            putchar('?');
         for (unsigned cell = 0, before = 5; cell < segment->cells; cell++) {
             unsigned level =
                 segment->share[cell] >= 1 ? 4 : (unsigned)(segment->share[cell] * 3 + 0.999f);
@@ -122,9 +124,12 @@ static void print_notes(const struct pages *pages)
 {
     bool old = false;
     for (size_t i = 0; i < pages->segment_count; i++)
-        old |= pages->segments[i].residency.source == RESIDENCY_MINCORE;
+        old |=
+            !pages->segments[i].refused && pages->segments[i].residency.source == RESIDENCY_MINCORE;
     if (old)
         puts("\nDIRTY, WRITING, EVICTED: this kernel does not tell (cachestat, Linux 6.5)");
+    if (pages->refused_why[0])
+        printf("\n?: %s\n", pages->refused_why);
     if (pages->folios_why[0])
         printf("\nLARGE: %s\n", pages->folios_why);
     if (pages->hidden)

@@ -83,6 +83,11 @@ static int visit_file(void *context, const char *name, bool is_directory)
         return 0;
     snprintf(segment.name, sizeof segment.name, "%s/%s", look->partition, name);
     int result = look_at_segment(look, &segment);
+    if (result == MAPLOG_DENIED) {
+        segment.refused = true;
+        snprintf(pages->refused_why, sizeof pages->refused_why, "%s", error_text());
+        result = 0;
+    }
     if (result == MAPLOG_NOT_FOUND) /* retention removed it meanwhile */
         return 0;
     void *items = pages->segments;
@@ -160,8 +165,8 @@ static int visit_mapping(void *context, const struct residency_mapping *mapping)
     process->pss += mapping->pss;
     process->segments++;
     segment->mappings++;
-    if (!pages->folios_why[0] && residency_folios(mapping, &segment->folios) != 0 &&
-        process_start(mapping->pid) != 0)
+    if (!segment->refused && !pages->folios_why[0] &&
+        residency_folios(mapping, &segment->folios) != 0 && process_start(mapping->pid) != 0)
         snprintf(pages->folios_why, sizeof pages->folios_why, "%s", error_text());
     return 0;
 }

@@ -18,6 +18,7 @@ struct pages_segment {
     char name[NAMES_PARTITION_SIZE + 32]; /* "orders-0/00000000000000000042.log" */
     int64_t base;
     uint64_t bytes;
+    bool refused; /* the kernel does not tell: what follows is not known */
     struct residency residency;
     unsigned cells;           /* in use: one for each page of a small segment */
     float share[PAGES_CELLS]; /* in memory, of each cell */
@@ -44,6 +45,7 @@ struct pages {
     size_t process_count;
     struct pages_link *links;
     size_t link_count;
+    char refused_why[PAGES_WHY];    /* why a segment is; "": none is */
     unsigned hidden;                /* processes that may not be looked into */
     char folios_why[PAGES_WHY];     /* why folios are not known; "": they are */
     char directory[RESIDENCY_PATH]; /* resolved */

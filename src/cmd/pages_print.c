@@ -22,7 +22,8 @@ static json_t *segment_object(const struct pages *pages, size_t number)
 {
     const struct pages_segment *segment = &pages->segments[number];
     const struct residency *found = &segment->residency;
-    bool all = found->source == RESIDENCY_CACHESTAT, folios = !pages->folios_why[0];
+    bool told = !segment->refused, all = told && found->source == RESIDENCY_CACHESTAT;
+    bool folios = told && !pages->folios_why[0];
     json_t *cells = json_array(), *pids = json_array();
     for (unsigned i = 0; i < segment->cells; i++)
         json_array_append_new(cells, json_real((double)segment->share[i]));
@@ -31,9 +32,10 @@ static json_t *segment_object(const struct pages *pages, size_t number)
             json_array_append_new(
                 pids, json_integer(pages->processes[pages->links[i].process].mapping.pid));
     return json_pack(
-        "{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "segment", segment->name,
-        "bytes", (json_int_t)segment->bytes, "pages", (json_int_t)found->pages, "in_memory",
-        (json_int_t)found->cached, "dirty", known(all, found->dirty), "writeback",
+        "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "segment", segment->name,
+        "bytes", (json_int_t)segment->bytes, "pages",
+        (json_int_t)((segment->bytes + RESIDENCY_PAGE - 1) / RESIDENCY_PAGE), "in_memory",
+        known(told, found->cached), "dirty", known(all, found->dirty), "writeback",
         known(all, found->writeback), "evicted", known(all, found->evicted), "evicted_lately",
         known(all, found->evicted_lately), "mapped", known(folios, segment->folios.mapped),
         "mapped_large", known(folios, segment->folios.large), "cells", cells, "pids", pids);
