@@ -116,7 +116,7 @@ static int run_threads(struct readers *readers)
 /* ---- processes ------------------------------------------------------------------------------- */
 
 /* In the child: its own mapping, with page tables as the parent's has them, empty but there; then a
- * byte to begin and one back. */
+ * byte to say so, one to begin, and one back. */
 static void read_as_process(struct readers *readers, unsigned number)
 {
     char word;
@@ -127,10 +127,24 @@ static void read_as_process(struct readers *readers, unsigned number)
     if (own.map == MAP_FAILED)
         _exit(1);
     read_part(&part);
-    if (scratch_unmap(&own) != 0 || read(readers->begin[0], &word, 1) != 1)
+    if (scratch_unmap(&own) != 0 || write(readers->done[1], "", 1) != 1 ||
+        read(readers->begin[0], &word, 1) != 1)
         _exit(1);
     read_part(&part);
     _exit(write(readers->done[1], "", 1) == 1 ? 0 : 1);
+}
+
+/* A byte from each of them. */
+static int hear_processes(struct readers *readers)
+{
+    char words[READERS_MAX];
+    for (unsigned heard = 0; heard < readers->count;) {
+        ssize_t got = read(readers->done[0], words, readers->count - heard);
+        if (got <= 0)
+            return error_set(MAPLOG_IO, "a process that reads has ended before it was done");
+        heard += (unsigned)got;
+    }
+    return 0;
 }
 
 static void close_pipes(struct readers *readers)
@@ -165,24 +179,17 @@ static int start_processes(struct readers *readers)
         if (readers->pids[i] == 0)
             read_as_process(readers, i);
     }
-    return 0;
+    close(readers->done[1]); /* so that the end of all of them ends the pipe */
+    readers->done[1] = 0;
+    return hear_processes(readers);
 }
 
 static int run_processes(struct readers *readers)
 {
-    char words[READERS_MAX] = {0};
-    unsigned ended = 0;
+    static const char words[READERS_MAX];
     if (write(readers->begin[1], words, readers->count) != (ssize_t)readers->count)
         return error_errno(errno, "cannot tell the processes to begin");
-    close(readers->done[1]); /* so that the end of all of them ends the pipe */
-    readers->done[1] = 0;
-    while (ended < readers->count) {
-        ssize_t got = read(readers->done[0], words, sizeof words);
-        if (got <= 0)
-            return error_set(MAPLOG_IO, "a process that reads has ended before it was done");
-        ended += (unsigned)got;
-    }
-    return 0;
+    return hear_processes(readers);
 }
 
 /* ---- a pass ---------------------------------------------------------------------------------- */

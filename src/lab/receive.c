@@ -189,7 +189,7 @@ static int run(struct lab *lab)
     int result = directory ? 0 : MAPLOG_IO;
     if (!result)
         result = scratch_open(&receiving.scratch, directory,
-                              lab_quick(lab) ? SCRATCH_QUICK_BYTES : SCRATCH_BYTES / 4);
+                              lab_quick(lab) ? SCRATCH_QUICK_BYTES / 2 : SCRATCH_BYTES / 4);
     if (!result && !(receiving.buffer = malloc(RECEIVE_CHUNK_MAX)))
         result = error_set(MAPLOG_NO_MEMORY, "no memory for a buffer");
     if (!result && pipe2(receiving.pipe, O_CLOEXEC) != 0)
