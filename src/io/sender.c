@@ -14,8 +14,6 @@
 #include "os/socket.h"
 
 #define NAMES_SIZE 128 /* text of all methods' names */
-/* Bytes asked of one sendfile: one packet of loopback, one burst of a network card. By itself the
- * kernel takes 64 KiB at a time, a little more than a packet, and is a third slower. */
 #define FILE_PIECE (60u << 10)
 
 struct sender {
@@ -166,15 +164,20 @@ static ssize_t send_memory(const struct sender *sender, const struct io_operatio
     return sendmsg(operation->fd, &message, message.msg_flags);
 }
 
+size_t sender_piece(const struct io_slice *slice, size_t room)
+{
+    size_t piece = FILE_PIECE - slice->position % MAP_PAGE_BYTES; /* back to the page's end */
+    size_t size = slice->size < room ? slice->size : room;
+    return size < piece ? size : piece;
+}
+
 ssize_t sender_sendfile(struct sender *sender, struct io_operation *operation, size_t room,
                         size_t *asked)
 {
     (void)sender;
     const struct io_slice *slice = &operation->slices[operation->sent];
     off_t position = (off_t)slice->position;
-    size_t piece = FILE_PIECE - slice->position % MAP_PAGE_BYTES; /* back to the page's end */
-    *asked = slice->size < room ? slice->size : room;
-    *asked = *asked < piece ? *asked : piece;
+    *asked = sender_piece(slice, room);
     ssize_t moved = sendfile(operation->fd, slice->fd, &position, *asked);
     if (moved == 0) {
         errno = SENDER_FILE_ENDED;

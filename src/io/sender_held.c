@@ -15,7 +15,6 @@
 #include "os/pipe.h"
 
 #define COPY_BYTES (128u << 10)
-#define PIPE_BYTES (256u << 10)
 #define SPARES 8 /* kept for the next operations */
 
 /* The first `left` bytes of an operation's present slice. */
@@ -68,7 +67,7 @@ static struct sender_hold *hold_make(bool pipe)
     if (!hold)
         return NULL;
     *hold = (struct sender_hold){.ends = {-1, -1}};
-    if (pipe && pipe_open(PIPE_BYTES, hold->ends) < 0) {
+    if (pipe && pipe_open(hold->ends) < 0) {
         free(hold);
         return NULL;
     }
@@ -162,9 +161,8 @@ ssize_t sender_splice(struct sender *sender, struct io_operation *operation, siz
     if (!hold)
         return sender_sendfile(sender, operation, room, asked);
     loff_t position = (loff_t)slice->position;
-    if (hold->left == 0 &&
-        !filled(hold, splice(slice->fd, &position, hold->ends[1], NULL,
-                             smallest(PIPE_BYTES, slice->size, room), SPLICE_F_MOVE)))
+    if (hold->left == 0 && !filled(hold, splice(slice->fd, &position, hold->ends[1], NULL,
+                                                sender_piece(slice, room), SPLICE_F_MOVE)))
         return -1;
     *asked = hold->left;
     unsigned flags = SPLICE_F_MOVE | (sender_more(operation, *asked) ? SPLICE_F_MORE : 0);

@@ -7,11 +7,10 @@
 
 #include "base/error.h"
 
-int pipe_open(size_t bytes, int ends[static 2])
+int pipe_open(int ends[static 2])
 {
     if (pipe2(ends, O_CLOEXEC) != 0)
         return error_set(errno == EMFILE || errno == ENFILE ? MAPLOG_LIMIT : MAPLOG_IO,
                          "cannot make a pipe: %s", strerror(errno));
-    fcntl(ends[1], F_SETPIPE_SZ, (int)bytes);
     return 0;
 }
