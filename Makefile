@@ -78,7 +78,7 @@ MAP := src/client/maplog.map
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 programs = $(patsubst %.c,$(OUT)/%,$(1))
 CMD_SOURCES := $(wildcard src/cmd/*.c)
-LEFT_OUT := $(if $(URING),$(wildcard src/*/*_absent.c),$(addprefix src/io/,uring.c uring_ring.c uring_send.c) \
+LEFT_OUT := $(if $(URING),$(wildcard src/*/*_absent.c),$(addprefix src/io/,uring.c uring_ring.c uring_send.c uring_stream.c) \
     src/lab/append_ring.c)
 LIB_SOURCES := $(filter-out $(CMD_SOURCES) $(LEFT_OUT),$(wildcard src/*/*.c src/broker/api/*.c))
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))

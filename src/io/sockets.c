@@ -45,7 +45,8 @@ int sockets_add(struct sockets *sockets, int fd)
     int error = make_room(sockets, (uint32_t)fd / CHUNK_SOCKETS);
     if (error)
         return error;
-    sockets->chunks[fd / CHUNK_SOCKETS][fd % CHUNK_SOCKETS] = (struct socket_entry){.added = true};
+    struct socket_entry *entry = &sockets->chunks[fd / CHUNK_SOCKETS][fd % CHUNK_SOCKETS];
+    *entry = (struct socket_entry){.added = true, .generation = (uint8_t)(entry->generation + 1)};
     sockets->count++;
     return 0;
 }

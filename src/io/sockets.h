@@ -11,10 +11,15 @@ enum direction { DIRECTION_IN, DIRECTION_OUT, DIRECTIONS };
 
 struct socket_entry {
     struct io_operation *operations[DIRECTIONS]; /* under way */
-    bool added;
-    bool readable; /* nobody has seen it empty since it was last said to have something */
-    bool odd;      /* only "would block" says that it is empty */
-    bool copied;   /* its kind knows no sending without copies */
+    bool added : 1;
+    bool readable : 1;  /* nobody has seen it empty since it was last said to have something */
+    bool odd : 1;       /* only "would block" says that it is empty */
+    bool copied : 1;    /* its kind knows no sending without copies */
+    bool armed : 1;     /* the kernel delivers what comes, by itself */
+    bool disarmed : 1;  /* it was told to stop, and has not said that it did */
+    bool listens : 1;   /* what is delivered are connections */
+    uint8_t generation; /* of the descriptor: which of its sockets this is */
+    uint16_t held_first, held_last; /* what was delivered before anybody received */
 };
 
 _Static_assert(sizeof(struct socket_entry) <= 24, "idle connections are cheap");

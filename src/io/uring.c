@@ -15,7 +15,7 @@
 
 /* ---- the queue ------------------------------------------------------------------------------- */
 
-static void enqueue(struct uring *uring, struct io_operation *operation, enum uring_state state)
+void uring_enqueue(struct uring *uring, struct io_operation *operation, enum uring_state state)
 {
     operation->state = (uint8_t)state;
     operation->next = NULL;
@@ -24,7 +24,7 @@ static void enqueue(struct uring *uring, struct io_operation *operation, enum ur
 }
 
 /* The operation is the caller's again, from here on also its memory. */
-static void finish(struct uring *uring, struct io_operation *operation, int result)
+void uring_finish(struct uring *uring, struct io_operation *operation, int result)
 {
     sockets_end(&uring->sockets, operation);
     if (operation->kind == IO_SEND)
@@ -39,6 +39,14 @@ static int closed(void)
     return error_set(MAPLOG_CLOSED, "the operation was cancelled");
 }
 
+/* operation->error says what is wrong, if anything is. */
+static int result_of(const struct io_operation *operation, int result)
+{
+    if (operation->error == ECANCELED)
+        return closed();
+    return operation->error ? transfer_error(operation) : result;
+}
+
 static void follow(struct uring *uring, struct io_operation *operation, enum transfer transfer)
 {
     bool stopping = operation->state == URING_STOPPING;
@@ -46,20 +54,19 @@ static void follow(struct uring *uring, struct io_operation *operation, enum tra
     case TRANSFER_BLOCKED:
         break;
     case TRANSFER_DONE:
-        finish(uring, operation, 0);
+        uring_finish(uring, operation, 0);
         break;
     case TRANSFER_MORE:
-        enqueue(uring, operation, stopping ? URING_CANCELLED : URING_QUEUED);
+        uring_enqueue(uring, operation, stopping ? URING_CANCELLED : URING_QUEUED);
         break;
     case TRANSFER_SETTLING:
         if (stopping)
-            finish(uring, operation, closed());
+            uring_finish(uring, operation, closed());
         else
             operation->state = URING_SETTLING;
         break;
     case TRANSFER_FAILED:
-        finish(uring, operation,
-               operation->error == ECANCELED ? closed() : transfer_error(operation));
+        uring_finish(uring, operation, result_of(operation, 0));
         break;
     }
 }
@@ -70,12 +77,7 @@ static void prepare_receive(struct uring *uring, const struct io_operation *oper
                             struct io_uring_sqe *sqe)
 {
     size_t size = operation->size < LIMIT_TURN_BYTES ? operation->size : LIMIT_TURN_BYTES;
-    if (operation->buffer) {
-        io_uring_prep_recv(sqe, operation->fd, operation->buffer, size, 0);
-    } else {
-        io_uring_prep_recv(sqe, operation->fd, NULL, uring->buffers.bytes, 0);
-        sqe->flags |= IOSQE_BUFFER_SELECT;
-    }
+    io_uring_prep_recv(sqe, operation->fd, operation->buffer, size, 0);
     if (!sockets_find(&uring->sockets, operation->fd)->readable)
         sqe->ioprio |= IORING_RECVSEND_POLL_FIRST; /* an attempt would only say that it is empty */
 }
@@ -86,15 +88,14 @@ static void start(struct uring *uring, struct io_operation *operation)
         follow(uring, operation, uring_send_go(uring, operation));
         return;
     }
+    if (uring_stream_start(uring, operation))
+        return;
     struct io_uring_sqe *sqe = uring_ring_next(uring);
     if (!sqe) {
-        enqueue(uring, operation, URING_QUEUED);
+        uring_enqueue(uring, operation, URING_QUEUED);
         return;
     }
-    if (operation->kind == IO_ACCEPT)
-        io_uring_prep_accept(sqe, operation->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    else
-        prepare_receive(uring, operation, sqe);
+    prepare_receive(uring, operation, sqe);
     uring_ring_tag(sqe, (uintptr_t)operation, URING_OPERATION);
     operation->state = URING_RUNNING;
 }
@@ -108,9 +109,9 @@ static void run(struct uring *uring)
     for (; operation; operation = next) {
         next = operation->next; /* stays: operations in a turn are only marked by others */
         if (operation->state == URING_CANCELLED)
-            finish(uring, operation, closed());
+            uring_finish(uring, operation, closed());
         else if (operation->state == URING_FINISHED)
-            finish(uring, operation, transfer_error(operation));
+            uring_finish(uring, operation, transfer_error(operation));
         else
             start(uring, operation);
     }
@@ -128,43 +129,36 @@ static void watch_wake(struct uring *uring)
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
-/* What is no result, and may be tried again. */
-static bool is_passing(const struct io_operation *operation, int errnum)
+bool uring_is_passing(const struct io_operation *operation, int errnum)
 {
     if (operation->kind == IO_ACCEPT)
         return errnum == EAGAIN || transfer_was_gone(errnum);
-    return errnum == EAGAIN || errnum == EINTR || (errnum == ENOBUFS && !operation->buffer);
+    return errnum == EAGAIN || errnum == EINTR;
 }
 
-/* An accept or receive. */
-static void complete_in(struct uring *uring, struct io_operation *operation,
-                        const struct io_uring_cqe *cqe)
+/* A receive into the operation's own buffer. */
+static void complete_receive(struct uring *uring, struct io_operation *operation,
+                             const struct io_uring_cqe *cqe)
 {
     bool stopping = operation->state == URING_STOPPING;
-    int result = cqe->res;
-    if (result < 0 && is_passing(operation, -result)) {
-        enqueue(uring, operation, stopping ? URING_CANCELLED : URING_QUEUED);
+    operation->error = cqe->res < 0 ? -cqe->res : 0;
+    if (operation->error && uring_is_passing(operation, operation->error)) {
+        uring_enqueue(uring, operation, stopping ? URING_CANCELLED : URING_QUEUED);
         return;
     }
-    if (operation->kind == IO_RECEIVE) {
-        sockets_find(&uring->sockets, operation->fd)->readable =
-            (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
-        operation->received =
-            operation->buffer ? operation->buffer : uring_ring_buffer(uring, cqe->flags);
-    }
-    if (result == -ECANCELED) {
-        result = closed();
-    } else if (result < 0) {
-        operation->error = -result;
-        result = transfer_error(operation);
-    }
-    finish(uring, operation, result);
+    sockets_find(&uring->sockets, operation->fd)->readable =
+        (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+    operation->received = operation->buffer;
+    uring_finish(uring, operation, result_of(operation, cqe->res));
 }
 
 static void complete_poll(struct uring *uring, struct io_operation *operation, int result)
 {
     operation->error = result < 0 ? -result : 0;
-    follow(uring, operation, result < 0 ? TRANSFER_FAILED : TRANSFER_MORE);
+    if (result < 0 || operation->state == URING_STOPPING || operation->kind == IO_SEND)
+        follow(uring, operation, result < 0 ? TRANSFER_FAILED : TRANSFER_MORE);
+    else
+        uring_stream_polled(uring, operation);
 }
 
 static void complete(struct uring *uring, const struct io_uring_cqe *cqe)
@@ -177,7 +171,7 @@ static void complete(struct uring *uring, const struct io_uring_cqe *cqe)
         if (operation->kind == IO_SEND)
             follow(uring, operation, uring_send_moved(uring, operation, cqe->res));
         else
-            complete_in(uring, operation, cqe);
+            complete_receive(uring, operation, cqe);
         break;
     case URING_POLL:
         complete_poll(uring, operation, cqe->res);
@@ -187,6 +181,10 @@ static void complete(struct uring *uring, const struct io_uring_cqe *cqe)
         if (operation)
             follow(uring, operation, transfer);
         break;
+    case URING_STREAM:
+    case URING_LISTEN:
+        uring_stream_completed(uring, cqe, cqe->user_data % URING_TAGS == URING_LISTEN);
+        break;
     case URING_WAKE:
         event_lower(&uring->wake);
         uring->watched = (cqe->flags & IORING_CQE_F_MORE) != 0;
@@ -194,7 +192,6 @@ static void complete(struct uring *uring, const struct io_uring_cqe *cqe)
     default:
         break;
     }
-    uring_ring_recycle(uring, cqe->flags);
 }
 
 /* Those that are there: what comes meanwhile is left for the next turn. */
@@ -220,7 +217,9 @@ static int uring_add(struct io_engine *engine, int fd)
 
 static void uring_remove(struct io_engine *engine, int fd)
 {
-    sockets_remove(&((struct uring *)engine)->sockets, fd);
+    struct uring *uring = (struct uring *)engine;
+    uring_stream_remove(uring, fd);
+    sockets_remove(&uring->sockets, fd);
 }
 
 static void uring_submit(struct io_engine *engine, struct io_operation *operation)
@@ -229,7 +228,8 @@ static void uring_submit(struct io_engine *engine, struct io_operation *operatio
     if (operation->kind == IO_SEND)
         sender_begin(uring->sender, operation);
     operation->error = sockets_begin(&uring->sockets, operation);
-    enqueue(uring, operation, operation->error ? URING_FINISHED : URING_QUEUED);
+    if (operation->error || operation->kind == IO_SEND || !uring_stream_goes_on(uring, operation))
+        uring_enqueue(uring, operation, operation->error ? URING_FINISHED : URING_QUEUED);
 }
 
 static void uring_cancel(struct io_engine *engine, struct io_operation *operation)
@@ -241,7 +241,8 @@ static void uring_cancel(struct io_engine *engine, struct io_operation *operatio
         operation->state = URING_CANCELLED;
         break;
     case URING_SETTLING:
-        enqueue(uring, operation, URING_CANCELLED);
+    case URING_WAITING:
+        uring_enqueue(uring, operation, URING_CANCELLED);
         break;
     case URING_RUNNING:
     case URING_POLLING:
@@ -290,6 +291,7 @@ static void uring_wake(struct io_engine *engine)
 static void uring_close(struct io_engine *engine)
 {
     struct uring *uring = (struct uring *)engine;
+    uring_stream_close(uring);
     uring_ring_close(uring);
     sockets_free(&uring->sockets);
     sender_close(uring->sender);

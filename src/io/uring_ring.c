@@ -10,7 +10,6 @@
 #include "os/map.h"
 #include "os/ring.h"
 
-#define BUFFERS 256              /* most, in one engine */
 #define FEWEST_BUFFERS 8         /* a power of two */
 #define BUFFER_BYTES (16u << 10) /* most */
 #define GROUP 0                  /* of buffers: there is one */
@@ -76,8 +75,9 @@ static int set_up(struct uring *uring)
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
-static void give(struct uring_buffers *buffers, uint32_t number)
+void uring_ring_give(struct uring *uring, uint32_t number)
 {
+    const struct uring_buffers *buffers = &uring->buffers;
     io_uring_buf_ring_add(buffers->ring, buffers->memory + (size_t)number * buffers->bytes,
                           buffers->bytes, (unsigned short)number,
                           io_uring_buf_ring_mask(buffers->count), 0);
@@ -90,12 +90,12 @@ static int register_buffers(struct uring *uring)
     uint32_t bytes = uring->limits.buffer_bytes;
     buffers->bytes = bytes < BUFFER_BYTES ? bytes : BUFFER_BYTES;
     for (buffers->count = FEWEST_BUFFERS;
-         buffers->count < BUFFERS && buffers->count < uring->limits.descriptors;)
+         buffers->count < URING_BUFFERS && buffers->count < uring->limits.descriptors;)
         buffers->count *= 2;
     void *ring = NULL;
     if (posix_memalign(&ring, MAP_PAGE_BYTES, buffers->count * sizeof(struct io_uring_buf)) == 0)
         buffers->ring = ring;
-    buffers->memory = malloc((size_t)buffers->count * buffers->bytes);
+    buffers->memory = malloc((size_t)(buffers->count + 1) * buffers->bytes);
     if (!buffers->ring || !buffers->memory)
         return error_set(MAPLOG_NO_MEMORY, "no memory for %u receive buffers of %u bytes",
                          buffers->count, buffers->bytes);
@@ -107,20 +107,19 @@ static int register_buffers(struct uring *uring)
         return refused(-result);
     io_uring_buf_ring_init(buffers->ring);
     for (uint32_t i = 0; i < buffers->count; i++)
-        give(buffers, i);
+        uring_ring_give(uring, i);
     return 0;
 }
 
-const uint8_t *uring_ring_buffer(const struct uring *uring, uint32_t cqe_flags)
+const uint8_t *uring_ring_buffer(const struct uring *uring, uint32_t number)
 {
-    return uring->buffers.memory +
-           (size_t)(cqe_flags >> IORING_CQE_BUFFER_SHIFT) * uring->buffers.bytes;
+    return uring->buffers.memory + (size_t)number * uring->buffers.bytes;
 }
 
 void uring_ring_recycle(struct uring *uring, uint32_t cqe_flags)
 {
     if (cqe_flags & IORING_CQE_F_BUFFER)
-        give(&uring->buffers, cqe_flags >> IORING_CQE_BUFFER_SHIFT);
+        uring_ring_give(uring, cqe_flags >> IORING_CQE_BUFFER_SHIFT);
 }
 
 /* ---- handing over ---------------------------------------------------------------------------- */
