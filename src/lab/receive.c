@@ -161,7 +161,7 @@ static int measure_points(struct lab *lab, struct receiving *receiving, bool loc
             lab_progress(lab, done++, all, "receive: %s, %zu KiB, %s pages",
                          local ? "Unix socket" : "TCP", chunks[i] >> 10,
                          scratch_pages_name(point.pages));
-            measure(receiving, lab_quick(lab) ? 3 : 5, &point);
+            measure(receiving, lab_quick(lab) ? 3 : 4, &point);
             receive_table_add(table, &point);
             result = lab_stopped(lab) ? MAPLOG_CLOSED : 0;
         }
