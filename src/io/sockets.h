@@ -19,6 +19,7 @@ struct socket_entry {
     bool disarmed : 1;  /* it was told to stop, and has not said that it did */
     bool listens : 1;   /* what is delivered are connections */
     uint8_t generation; /* of the descriptor: which of its sockets this is */
+    uint8_t calm;       /* receives in a row that were asked for before the bytes came */
     uint16_t held_first, held_last; /* what was delivered before anybody received */
 };
 

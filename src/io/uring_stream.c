@@ -1,5 +1,5 @@
 /*
- * uring_stream.c - accepts, and receives into the engine's buffers: a socket is armed once, and the
+ * uring_stream.c - accepts, and receives into the engine's buffers: a socket is armed, and the
  * kernel delivers what comes until it is told to stop (multishot).
  *
  * What comes while no operation is under way is held for the next one, and the socket is disarmed:
@@ -17,6 +17,8 @@
 #include "io/uring.h"
 #include "os/file.h"
 
+#define CALM 4 /* receives without a need to disarm; the next one is for many */
+
 static uint64_t name_of(const struct socket_entry *socket, int fd)
 {
     return ((uint64_t)(uint32_t)fd << 8 | socket->generation) * URING_TAGS;
@@ -24,19 +26,33 @@ static uint64_t name_of(const struct socket_entry *socket, int fd)
 
 /* ---- arming ---------------------------------------------------------------------------------- */
 
+/* For one delivery, unless those before it all went well: arming for many and disarming costs more.
+ */
+static void prepare_receive(const struct uring *uring, struct socket_entry *socket, int fd,
+                            struct io_uring_sqe *sqe)
+{
+    if (socket->calm >= CALM) {
+        io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    } else {
+        io_uring_prep_recv(sqe, fd, NULL, uring->buffers.bytes, 0);
+        socket->calm++;
+    }
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    if (!socket->readable)
+        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST; /* an attempt would only say that it is empty */
+}
+
 static bool arm(struct uring *uring, struct socket_entry *socket,
                 const struct io_operation *operation)
 {
     struct io_uring_sqe *sqe = uring_ring_next(uring);
     if (!sqe)
         return false;
-    if (operation->kind == IO_ACCEPT) {
+    if (operation->kind == IO_ACCEPT)
         io_uring_prep_multishot_accept(sqe, operation->fd, NULL, NULL,
                                        SOCK_NONBLOCK | SOCK_CLOEXEC);
-    } else {
-        io_uring_prep_recv_multishot(sqe, operation->fd, NULL, 0, 0);
-        sqe->flags |= IOSQE_BUFFER_SELECT;
-    }
+    else
+        prepare_receive(uring, socket, operation->fd, sqe);
     uring_ring_tag(sqe, name_of(socket, operation->fd),
                    operation->kind == IO_ACCEPT ? URING_LISTEN : URING_STREAM);
     socket->armed = true;
@@ -53,6 +69,7 @@ static void disarm(struct uring *uring, struct socket_entry *socket, int fd)
         sqe, name_of(socket, fd) | (socket->listens ? URING_LISTEN : URING_STREAM), 0);
     uring_ring_tag(sqe, 0, URING_CANCEL);
     socket->disarmed = true;
+    socket->calm = 0;
 }
 
 /* ---- what is held ---------------------------------------------------------------------------- */
@@ -175,6 +192,7 @@ bool uring_stream_start(struct uring *uring, struct io_operation *operation)
         return true;
     }
     if (operation->kind == IO_RECEIVE && operation->buffer) {
+        socket->calm = 0;
         if (!socket->armed)
             return false;
         disarm(uring, socket, operation->fd); /* it is queued again when that is done */
@@ -242,6 +260,7 @@ void uring_stream_completed(struct uring *uring, const struct io_uring_cqe *cqe,
     }
     if (!(cqe->flags & IORING_CQE_F_MORE))
         socket->armed = socket->disarmed = false;
+    socket->readable = (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
     bool came = listens ? cqe->res >= 0 : cqe->res > 0;
     if (came && listens)
         hold_connection(uring, fd, cqe->res);
