@@ -68,11 +68,11 @@ static int send_error(const struct io_operation *operation)
     if (operation->error == SENDER_FILE_ENDED && slice)
         return error_set(MAPLOG_IO, "cannot send: the file ends %zu bytes before the slice does",
                          slice->size);
-    /* A mapping that ends too early, or whose disk fails: the call says so, no signal does. */
+    /* The same from a mapping, where the call says so and no signal does; or its disk failed. */
     if (operation->error == EFAULT && slice)
         return error_set(MAPLOG_IO,
-                         "cannot send: the file ends or cannot be read, within %zu "
-                         "bytes of its mapping",
+                         "cannot send: the file ends before the slice does, or cannot be read; "
+                         "%zu bytes are left",
                          slice->size);
     return error_set(MAPLOG_IO, "cannot send: %s", strerror(operation->error));
 }
