@@ -1,7 +1,7 @@
 """What the tests of real clients share: `maplog serve` on a directory of its own.
 
 The program is $MAPLOG, else build/release/maplog; the clients are those of requirements.txt in
-build/python, and Debian's kcat.
+build/python, and Debian's kcat. MAPLOG_SERVE has further words for `maplog serve`: "--io poll".
 """
 import contextlib
 import os
@@ -37,7 +37,8 @@ class Server:
     def start(self, **settings):
         """On the port that it had before, if any; settings with _ for . stay for later starts."""
         self.settings.update((name.replace("_", "."), value) for name, value in settings.items())
-        command = [PROGRAM, "serve", "--data", self.data, "--listen", self.address or "127.0.0.1:0"]
+        command = [PROGRAM, "serve", "--data", self.data, "--listen", self.address or "127.0.0.1:0",
+                   *os.environ.get("MAPLOG_SERVE", "").split()]
         for name, value in self.settings.items():
             command += ["--set", f"{name}={value}"]
         before = self.said()

@@ -1,4 +1,5 @@
-"""`maplog serve` for tests: on a free port, in a directory of its own."""
+"""`maplog serve` for tests: on a free port, in a directory of its own. MAPLOG_SERVE has further words
+for it: "--io poll"."""
 import os
 import pathlib
 import re
@@ -38,7 +39,7 @@ class Server:
     # What it is run with.
 
     def command(self):
-        words = [self.program, "serve", *self.words]
+        words = [self.program, "serve", *os.environ.get("MAPLOG_SERVE", "").split(), *self.words]
         if "--config" not in self.words:
             words += ["--data", str(self.data)]
         if not {"--listen", "--config"} & set(self.words):
