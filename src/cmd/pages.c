@@ -43,9 +43,11 @@ struct asked {
 static void print_pids(const struct pages *pages, size_t segment)
 {
     const char *separator = "";
-    for (size_t i = 0; i < pages->link_count; i++) {
+    unsigned left = pages->segments[segment].mappings;
+    for (size_t i = 0; left && i < pages->link_count; i++) {
         if (pages->links[i].segment != segment)
             continue;
+        left--;
         printf("%s%d", separator, pages->processes[pages->links[i].process].mapping.pid);
         separator = ",";
     }

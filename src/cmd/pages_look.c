@@ -133,12 +133,39 @@ static int look_at_partitions(struct look *look, const struct names *names, cons
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
+static int by_name(const void *left, const void *right, void *context)
+{
+    const struct pages *pages = context;
+    const uint32_t *a = left, *b = right;
+    return strcmp(pages->segments[*a].name, pages->segments[*b].name);
+}
+
+static int sort_by_name(struct pages *pages)
+{
+    pages->by_name = malloc((pages->segment_count + 1) * sizeof *pages->by_name);
+    if (!pages->by_name)
+        return no_memory();
+    for (uint32_t i = 0; i < pages->segment_count; i++)
+        pages->by_name[i] = i;
+    qsort_r(pages->by_name, pages->segment_count, sizeof *pages->by_name, by_name, pages);
+    return 0;
+}
+
 static struct pages_segment *find_segment(const struct pages *pages, const char *path)
 {
-    const char *name = path + strlen(pages->directory);
-    for (size_t i = 0; i < pages->segment_count; i++)
-        if (name[0] == '/' && strcmp(name + 1, pages->segments[i].name) == 0)
-            return &pages->segments[i];
+    const char *name = path + strlen(pages->directory) + 1;
+    size_t low = 0, high = pages->segment_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        struct pages_segment *segment = &pages->segments[pages->by_name[middle]];
+        int order = strcmp(name, segment->name);
+        if (order == 0)
+            return segment;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
     return NULL;
 }
 
@@ -184,6 +211,8 @@ int pages_look(const char *data, const char *topic, struct pages *pages)
     if (!result)
         result = look_at_partitions(&look, &names, topic);
     if (!result)
+        result = sort_by_name(pages);
+    if (!result)
         result = residency_resolve(look.fd, data, pages->directory);
     if (!result)
         result = residency_mappings(pages->directory, visit_mapping, pages, &pages->hidden);
@@ -197,6 +226,7 @@ void pages_free(struct pages *pages)
     for (size_t i = 0; i < pages->segment_count; i++)
         free(pages->segments[i].folios.seen);
     free(pages->segments);
+    free(pages->by_name);
     free(pages->processes);
     free(pages->links);
     *pages = (struct pages){0};

@@ -41,6 +41,7 @@ struct pages_link {
 struct pages {
     struct pages_segment *segments; /* by partition and base offset */
     size_t segment_count;
+    uint32_t *by_name;               /* their numbers, sorted by name */
     struct pages_process *processes; /* by pid */
     size_t process_count;
     struct pages_link *links;

@@ -264,12 +264,13 @@ static void say_writes(struct sheet *sheet, const struct results *results)
                   "producer's memory to the page cache: a store saves the call, not a copy.",
                   recycled);
     if (there > 1.3)
-        sheet_say(sheet,
-                  "A write into pages that are there takes %.1f times as long as one into fresh "
-                  "pages. Faults made them, in folios of many pages; to find out whether that is "
-                  "the reason, see LARGE in maplog pages. A log that is written by write is not "
-                  "populated ahead.",
-                  there);
+        sheet_say(
+            sheet,
+            "A write into pages that are there takes %.1f times as long as one into fresh "
+            "pages: page faults made them in large folios, and here a call costs the more the "
+            "larger the folio is that it writes into. A log that is written by write is "
+            "better not populated by faults.",
+            there);
 }
 
 static void say_claims(struct sheet *sheet, const struct append *append,
