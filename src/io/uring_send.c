@@ -144,7 +144,8 @@ enum transfer uring_send_go(struct uring *uring, struct io_operation *operation)
     if (sender_advance(operation, 0))
         return operation->unsettled > 0 ? TRANSFER_SETTLING : TRANSFER_DONE;
     struct io_uring_sqe *sqe = NULL;
-    if (uring->vectors_used + SENDER_PIECES <= URING_VECTORS)
+    if (uring->vectors_used + SENDER_PIECES <= URING_VECTORS &&
+        uring->messages_used < URING_SUBMISSIONS)
         sqe = uring_ring_next(uring);
     if (!sqe)
         return TRANSFER_MORE;
