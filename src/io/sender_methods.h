@@ -22,8 +22,7 @@ size_t sender_piece(const struct io_slice *slice, size_t room);
 /* True when bytes follow those that are about to be sent, the first `size` of the present slice. */
 bool sender_more(const struct io_operation *operation, size_t size);
 
-/* ---- sender_held.c: bytes on their way are in a buffer, or in a pipe --------------------------
- */
+/* ---- sender_held.c: bytes on their way are in a buffer, or in a pipe ----------------------- */
 
 struct sender_holds; /* those that are not in use, for the next operations; any thread */
 int sender_holds_open(struct sender_holds **holds);
@@ -36,8 +35,7 @@ ssize_t sender_splice(struct sender *sender, struct io_operation *operation, siz
                       size_t *asked);
 struct sender_holds *sender_holds(struct sender *sender);
 
-/* ---- sender_zerocopy.c ------------------------------------------------------------------------
- */
+/* ---- sender_zerocopy.c ----------------------------------------------------------------------- */
 
 ssize_t sender_zerocopy(struct sender *sender, struct io_operation *operation, size_t room,
                         size_t *asked);

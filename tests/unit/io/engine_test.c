@@ -34,7 +34,9 @@ static void an_unknown_name_is_answered_with_those_there_are(void **state)
     struct io_engine *engine = NULL;
     assert_int_equal(io_open("kqueue", &limits, &engine), MAPLOG_INVALID);
     assert_null(engine);
-    assert_string_equal(error_text(), "no engine is called kqueue; there are epoll, poll");
+    assert_non_null(strstr(error_text(), "no engine is called kqueue; there are epoll, "));
+    for (unsigned i = 0; io_name(i); i++)
+        assert_non_null(strstr(error_text(), io_name(i)));
 }
 
 int main(void)
