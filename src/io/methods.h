@@ -23,4 +23,5 @@ struct io_engine {
 };
 
 extern const struct io_methods io_epoll, io_poll;
+extern const struct io_methods io_blocking, io_pool; /* Proactors made of threads */
 extern const struct io_methods io_uring_engine; /* uring_absent.c in a build without liburing */

@@ -28,7 +28,7 @@ static atomic_uint point_calls;
 static const char *const kind_names[FAULT_KINDS] = {
     [FAULT_OPEN] = "open", [FAULT_ALLOCATE] = "allocate", [FAULT_TRUNCATE] = "truncate",
     [FAULT_SYNC] = "sync", [FAULT_WRITE] = "write",       [FAULT_READ] = "read",
-    [FAULT_MAP] = "map",   [FAULT_RENAME] = "rename",
+    [FAULT_MAP] = "map",   [FAULT_RENAME] = "rename",     [FAULT_THREAD] = "thread",
 };
 
 static const struct {

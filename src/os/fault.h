@@ -17,6 +17,7 @@ enum fault_kind {
     FAULT_READ,
     FAULT_MAP,
     FAULT_RENAME,
+    FAULT_THREAD,
     FAULT_KINDS
 };
 

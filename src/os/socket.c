@@ -5,7 +5,9 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -207,6 +209,22 @@ void socket_abort(int fd)
 void socket_end_sending(int fd)
 {
     shutdown(fd, SHUT_WR);
+}
+
+int socket_set_blocking(int fd, bool blocking)
+{
+    int non_blocking = !blocking;
+    return ioctl(fd, FIONBIO, &non_blocking) == 0
+               ? 0
+               : error_set(MAPLOG_IO, "cannot make descriptor %d %s: %s", fd,
+                           blocking ? "blocking" : "non-blocking", strerror(errno));
+}
+
+void socket_limit_waits(int fd, int ms)
+{
+    struct timeval limit = {ms / 1000, ms % 1000 * 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 bool socket_allow_zerocopy(int fd)

@@ -38,6 +38,12 @@ void socket_abort(int fd);
 /* The peer reads an end; receiving goes on. */
 void socket_end_sending(int fd);
 
+/* Whether calls wait for the peer. MAPLOG_IO: fd is no descriptor that could. */
+int socket_set_blocking(int fd, bool blocking);
+/* A call that waits does so for at most so long, and then says EAGAIN; 0: without limit. Sockets
+ * that are accepted from it inherit this. */
+void socket_limit_waits(int fd, int ms);
+
 /* From now on sends with MSG_ZEROCOPY leave the bytes where they are; false: this socket (as Unix
  * sockets) or this kernel (before 4.14) has no such thing. */
 bool socket_allow_zerocopy(int fd);

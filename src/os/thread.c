@@ -1,8 +1,11 @@
-/* thread.c - helper threads, and robust mutexes between processes. */
+/* thread.c - helper threads, those that wait in system calls, and robust mutexes between processes.
+ */
 #include "os/thread.h"
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/fault.h"
+#include "os/futex.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -23,22 +26,46 @@
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct thread_mutex), "the mutex fits its field");
 _Static_assert(_Alignof(pthread_mutex_t) <= _Alignof(struct thread_mutex), "and its alignment");
 
-int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument)
+/* Of a waiter, which calls little; only what it touches is memory. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WAITER_STACK (512u << 10)
+#else
+#define WAITER_STACK (64u << 10)
+#endif
+/* Interrupts: unlike a real-time signal it is never refused for want of memory and does not add up,
+ * and where nobody expects it, it is ignored. */
+#define INTERRUPT SIGURG
+
+/* ---- helpers --------------------------------------------------------------------------------- */
+
+/* Answers an errno. Signals belong to the program's own threads; attributes are
+ * a waiter's, which takes interrupts. */
+static int start(pthread_t *thread, const char *name, const pthread_attr_t *attributes,
+                 void *(*run)(void *), void *argument)
 {
-    /* Signals belong to the program's own threads. */
     sigset_t all, before;
     pthread_t started;
     sigfillset(&all);
+    if (attributes)
+        sigdelset(&all, INTERRUPT);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&started, NULL, run, argument);
+    int errnum = fault_check(FAULT_THREAD);
+    if (!errnum)
+        errnum = pthread_create(&started, attributes, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (errnum)
-        return error_errno(errnum, "cannot start thread %s", name);
+        return errnum;
     char cut[NAME_SIZE];
     snprintf(cut, sizeof cut, "%s", name);
     pthread_setname_np(started, cut);
     *thread = started;
     return 0;
+}
+
+int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument)
+{
+    int errnum = start(thread, name, NULL, run, argument);
+    return errnum ? error_errno(errnum, "cannot start thread %s", name) : 0;
 }
 
 void thread_join(pthread_t thread)
@@ -63,6 +90,79 @@ void thread_yield(void)
 {
     sched_yield();
 }
+
+/* ---- threads that wait in system calls ------------------------------------------------------- */
+
+static void on_interrupt(int number)
+{
+    (void)number; /* the call that it ended is all that matters */
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART */
+    sigaction(INTERRUPT, &action, NULL);
+}
+
+int thread_start_waiter(pthread_t *thread, const char *name, void *(*run)(void *), void *argument)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_attr_t attributes;
+    pthread_once(&once, catch_interrupts);
+    int errnum = pthread_attr_init(&attributes);
+    if (!errnum) {
+        pthread_attr_setstacksize(&attributes, WAITER_STACK);
+        errnum = start(thread, name, &attributes, run, argument);
+        pthread_attr_destroy(&attributes);
+    }
+    return errnum ? error_set(MAPLOG_LIMIT,
+                              "cannot start thread %s: %s; ulimit -u, kernel.threads-max, "
+                              "kernel.pid_max, vm.max_map_count, or a container's limit of "
+                              "processes is reached",
+                              name, strerror(errnum))
+                  : 0;
+}
+
+void thread_interrupt(pthread_t thread)
+{
+    pthread_kill(thread, INTERRUPT);
+}
+
+void thread_hold_interrupts(sigset_t *open)
+{
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, INTERRUPT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, open);
+}
+
+void thread_let_interrupts(const sigset_t *open)
+{
+    pthread_sigmask(SIG_SETMASK, open, NULL);
+}
+
+enum { FLAG_LOWERED, FLAG_RAISED, FLAG_SLEPT_ON };
+
+void thread_flag_raise(struct thread_flag *flag)
+{
+    if (atomic_exchange(&flag->word, FLAG_RAISED) == FLAG_SLEPT_ON)
+        futex_wake_all((const uint32_t *)&flag->word);
+}
+
+bool thread_flag_lower(struct thread_flag *flag)
+{
+    return atomic_exchange(&flag->word, FLAG_LOWERED) == FLAG_RAISED;
+}
+
+bool thread_flag_sleep(struct thread_flag *flag, int64_t timeout_ns)
+{
+    uint32_t lowered = FLAG_LOWERED;
+    if (timeout_ns != 0 && atomic_compare_exchange_strong(&flag->word, &lowered, FLAG_SLEPT_ON))
+        futex_wait((const uint32_t *)&flag->word, FLAG_SLEPT_ON, timeout_ns);
+    return thread_flag_lower(flag);
+}
+
+/* ---- mutexes --------------------------------------------------------------------------------- */
 
 static pthread_mutex_t *mutex_of(struct thread_mutex *mutex)
 {

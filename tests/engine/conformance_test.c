@@ -105,6 +105,16 @@ static void echo_begin(struct echo *echo, int fd)
     io_receive(scene.engine, &echo->receive);
 }
 
+/* Again and again: the peer may have an answer before its sender's done() is called, and only then
+ * there is a receive to be cancelled. */
+static void echo_end(struct echo *echo)
+{
+    while (!echo->ended) {
+        io_cancel(scene.engine, &echo->receive);
+        assert_int_equal(io_wait(scene.engine, -1), 0);
+    }
+}
+
 static void a_stream_is_echoed_in_order_from_within_done(void **state)
 {
     (void)state;
@@ -137,9 +147,7 @@ static void a_unix_socket_does_as_well(void **state)
         read_all(peer, in, 3);
         assert_memory_equal(in, "abc", 3);
     }
-    io_cancel(scene.engine, &echo.receive);
-    while (!echo.ended)
-        assert_int_equal(io_wait(scene.engine, -1), 0);
+    echo_end(&echo);
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
@@ -179,12 +187,10 @@ static void a_thousand_connections_are_served(void **state)
         read_all(scene.peers[i], &back, sizeof back);
         assert_int_equal(back, i);
     }
-    int waiting = CROWD;
     for (int i = 0; i < CROWD; i++)
         io_cancel(scene.engine, &echoes[i].receive);
-    for (; waiting > 0; waiting--)
-        while (!echoes[waiting - 1].ended)
-            assert_int_equal(io_wait(scene.engine, -1), 0);
+    for (int i = 0; i < CROWD; i++)
+        echo_end(&echoes[i]);
 }
 
 static void a_process_without_descriptors_accepts_later(void **state)
