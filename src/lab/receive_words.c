@@ -1,13 +1,10 @@
-/* receive_words.c - rows of pairs, and the verdict on receiving straight into the log. */
+/* receive_words.c - rows of pairs, and the verdict in words. */
 #include "lab/receive_words.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define POINTS (2 * SCRATCH_STATES)
-#define WORTH 0.95    /* less than this share of the copy's time or CPU is a gain */
-#define WORTH_IT 0.85 /* less than this share of its time, on average, is worth the price */
 
 struct receive_table {
     struct sheet *sheet;
@@ -17,8 +14,7 @@ struct receive_table {
 };
 
 enum {
-    CHUNK,
-    PAGES,
+    POINT,
     WAY,
     SPEED,
     CPU,
@@ -34,8 +30,7 @@ enum {
 };
 
 static const struct sheet_column columns[COLUMNS] = {
-    [CHUNK] = {"chunk", "KiB", 0},
-    [PAGES] = {"pages", "", 0},
+    [POINT] = {"chunk, pages", "", 0},
     [WAY] = {"way", "", 0},
     [SPEED] = {"speed", "GB/s", 2},
     [CPU] = {"receiver's CPU", "s per GB", 3},
@@ -89,8 +84,7 @@ static void add_row(const struct receive_table *table, const struct receive_poin
     const struct measured *plain = &point->plain[way], *checked = &point->checked[way];
     double megabytes = table->bytes / (1 << 20);
     sheet_row(sheet, SHEET_MEASURED);
-    sheet_number(sheet, (double)point->chunk / 1024);
-    sheet_text(sheet, "%s", scratch_pages_name(point->pages));
+    sheet_text(sheet, "%zu KiB, %s", point->chunk >> 10, scratch_pages_name(point->pages));
     sheet_text(sheet, "%s", names[way]);
     passes_speed(sheet, plain, table->bytes);
     passes_cpu(sheet, plain, table->bytes);
@@ -114,28 +108,17 @@ void receive_table_add(struct receive_table *table, const struct receive_point *
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-/* Says how direct compares with copy at a point; 1: better, -1: worse, 0: within the spread. */
-static int compare(const struct receive_table *table, const struct receive_point *point)
+static void say_point(struct sheet *sheet, const struct receive_point *point)
 {
-    const struct measured *copy = &point->checked[RECEIVE_COPY];
-    const struct measured *direct = &point->checked[RECEIVE_DIRECT];
-    double least, most, cpu_least, cpu_most;
-    double time = passes_ratio(copy, direct, false, &least, &most);
-    double cpu = passes_ratio(copy, direct, true, &cpu_least, &cpu_most);
-    if (time <= 0 || cpu <= 0)
-        return 0;
-    int better = time < 1 / WORTH && ((time < WORTH && most < 1) || (cpu < WORTH && cpu_most < 1));
-    int worse = (time > 1 / WORTH && least > 1) || (cpu > 1 / WORTH && cpu_least > 1);
-    sheet_say(
-        table->sheet,
-        "%s pages, chunks of %zu KiB, with the check: direct takes %.2f of copy's time (pairs "
-        "from %.2f to %.2f) and %.2f of its CPU (%.2f to %.2f): %s.",
-        scratch_pages_name(point->pages), point->chunk >> 10, time, least, most, cpu, cpu_least,
-        cpu_most,
-        better && !worse ? "better"
-        : worse          ? "worse"
-                         : "no difference beyond the spread");
-    return better && !worse ? 1 : worse ? -1 : 0;
+    static const char *const words[] = {"worse", "no difference beyond the spread", "better"};
+    struct receive_comparison found = receive_compare(point);
+    if (found.known)
+        sheet_say(sheet,
+                  "%s pages, chunks of %zu KiB, with the check: direct takes %.2f of copy's time "
+                  "(pairs from %.2f to %.2f) and %.2f of its CPU (%.2f to %.2f): %s.",
+                  scratch_pages_name(point->pages), point->chunk >> 10, found.time,
+                  found.least_time, found.most_time, found.cpu, found.least_cpu, found.most_cpu,
+                  words[found.better + 1]);
 }
 
 static void say_splice(const struct receive_table *table)
@@ -157,69 +140,33 @@ static void say_splice(const struct receive_table *table)
                   sum / count);
 }
 
-/* Of prepared pages, what direct saves; of all, what preparing them saves: CPU seconds for a GB. */
-struct savings {
-    unsigned points, better, worse;
-    double time, cpu; /* sums of ratios */
-    double direct, prepared;
-};
-
-static double cpu_of(const struct receive_table *table, const struct measured *measured)
+static void advise(const struct receive_table *table)
 {
-    return measured->cpu_seconds / table->bytes * 1e9;
-}
-
-static void add_savings(const struct receive_table *table, const struct receive_point *point,
-                        int found, struct savings *savings)
-{
-    double least, most;
-    const struct measured *copy = &point->checked[RECEIVE_COPY];
-    const struct measured *direct = &point->checked[RECEIVE_DIRECT];
-    double time = passes_ratio(copy, direct, false, &least, &most);
-    if (time <= 0)
+    struct receive_verdict verdict = receive_judge(table->points, table->count, table->bytes);
+    if (!verdict.points)
         return;
-    if (point->pages == SCRATCH_ALLOCATED)
-        savings->prepared += cpu_of(table, copy);
-    if (point->pages == SCRATCH_POPULATED)
-        savings->prepared -= cpu_of(table, copy);
-    if (point->pages < SCRATCH_POPULATED)
-        return;
-    savings->points++;
-    savings->better += found > 0;
-    savings->worse += found < 0;
-    savings->time += time;
-    savings->cpu += passes_ratio(copy, direct, true, &least, &most);
-    savings->direct += cpu_of(table, copy) - cpu_of(table, direct);
-}
-
-static void advise(const struct receive_table *table, const struct savings *savings)
-{
-    double count = savings->points, time = savings->time / count, cpu = savings->cpu / count;
-    bool pays = time < WORTH_IT && savings->better > savings->points / 2 && !savings->worse;
     sheet_say(table->sheet,
-              "On prepared pages direct saves %.3f CPU-s for each GB; preparing the pages saved "
+              "On prepared pages direct saves %.3f CPU-s for each GB; preparing the pages saves "
               "%.3f, whatever the way.",
-              savings->direct / count, savings->prepared / (count / 2));
+              verdict.direct_saves, verdict.preparing_saves);
     sheet_advise(table->sheet,
                  "%s: on prepared pages direct takes %.2f of copy's time and %.2f of its CPU, on "
                  "average; of %u points it is better at %u and worse at %u.",
-                 pays ? "Direct pays, where a partition has a single, fast producer"
-                      : "Receive by copy",
-                 time, cpu, savings->points, savings->better, savings->worse);
+                 verdict.direct_pays ? "Direct pays, where a partition has a single, fast producer"
+                                     : "Receive by copy",
+                 verdict.time, verdict.cpu, verdict.points, verdict.better, verdict.worse);
 }
 
 void receive_table_words(struct receive_table *table)
 {
-    struct savings savings = {0};
     for (unsigned i = 0; i < table->count; i++)
-        add_savings(table, &table->points[i], compare(table, &table->points[i]), &savings);
+        say_point(table->sheet, &table->points[i]);
     say_splice(table);
     sheet_say(table->sheet,
               "direct also has a price that no column shows: while a peer sends, the end of its "
               "partition is kept for it alone, so that all other writers wait for the slowest "
               "sender; and bytes that nobody has checked yet lie in a file that others map.");
-    if (savings.points)
-        advise(table, &savings);
-    sheet_plot(table->sheet, &(struct sheet_plot){"Speed with the check", SHEET_BARS, PAGES,
+    advise(table);
+    sheet_plot(table->sheet, &(struct sheet_plot){"Speed with the check", SHEET_BARS, POINT,
                                                   CHECKED_SPEED, WAY, false, false});
 }

@@ -8,19 +8,9 @@
 #include <stddef.h>
 
 #include "lab/experiment.h"
-#include "lab/passes.h"
-#include "lab/scratch.h"
+#include "lab/receive_verdict.h"
 
 #define RECEIVE_CHUNK_MAX ((size_t)1 << 20)
-
-enum receive_way { RECEIVE_COPY, RECEIVE_DIRECT, RECEIVE_WRITE, RECEIVE_SPLICE, RECEIVE_WAYS };
-
-/* One size of chunks and one state of pages: all ways took turns. */
-struct receive_point {
-    enum scratch_pages pages;
-    size_t chunk;
-    struct measured plain[RECEIVE_WAYS], checked[RECEIVE_WAYS];
-};
 
 struct receive_table;
 
