@@ -185,6 +185,10 @@ static void complete(struct uring *uring, const struct io_uring_cqe *cqe)
     case URING_LISTEN:
         uring_stream_completed(uring, cqe, cqe->user_data % URING_TAGS == URING_LISTEN);
         break;
+    case URING_DISARM:
+        if (cqe->res < 0)
+            uring_stream_refused(uring, cqe);
+        break;
     case URING_WAKE:
         event_lower(&uring->wake);
         uring->watched = (cqe->flags & IORING_CQE_F_MORE) != 0;

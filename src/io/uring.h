@@ -19,12 +19,13 @@
 /* What the kernel gives back with a completion: a pointer or number, and one of these. */
 enum uring_tag {
     URING_OPERATION, /* struct io_operation */
-    URING_POLL,      /* struct io_operation, a send that waits for room */
+    URING_POLL,      /* struct io_operation that waits for its direction */
     URING_NOTICE,    /* number of a notice */
     URING_WAKE,
     URING_CANCEL,
     URING_STREAM, /* descriptor and generation of a socket that receives */
     URING_LISTEN, /* of one that accepts */
+    URING_DISARM, /* of one that shall not do so any more */
     URING_TAGS = 8,
 };
 
@@ -34,7 +35,7 @@ enum uring_state {
     URING_FINISHED,  /* done() is still to be called; queued */
     URING_CANCELLED, /* the same */
     URING_RUNNING,   /* with the kernel */
-    URING_POLLING,   /* with the kernel, waiting for room */
+    URING_POLLING,   /* with the kernel, waiting for its direction */
     URING_SETTLING,  /* sent, the kernel still reads */
     URING_WAITING,   /* for what an armed socket delivers */
     URING_STOPPING,  /* with the kernel, asked to give it back */
@@ -122,6 +123,8 @@ bool uring_stream_goes_on(const struct uring *uring, struct io_operation *operat
 /* False: it is a receive of its own. */
 bool uring_stream_start(struct uring *uring, struct io_operation *operation);
 void uring_stream_completed(struct uring *uring, const struct io_uring_cqe *cqe, bool listens);
+/* The kernel did not disarm it: that is asked for again where it is still needed. */
+void uring_stream_refused(struct uring *uring, const struct io_uring_cqe *cqe);
 void uring_stream_polled(struct uring *uring, struct io_operation *operation);
 void uring_stream_remove(struct uring *uring, int fd);
 void uring_stream_close(struct uring *uring);

@@ -67,7 +67,7 @@ static void disarm(struct uring *uring, struct socket_entry *socket, int fd)
         return;
     io_uring_prep_cancel64(
         sqe, name_of(socket, fd) | (socket->listens ? URING_LISTEN : URING_STREAM), 0);
-    uring_ring_tag(sqe, 0, URING_CANCEL);
+    uring_ring_tag(sqe, name_of(socket, fd), URING_DISARM);
     socket->disarmed = true;
     socket->calm = 0;
 }
@@ -277,6 +277,20 @@ void uring_stream_completed(struct uring *uring, const struct io_uring_cqe *cqe,
     } else if (!socket->armed) {
         follow_end(uring, operation, cqe->res);
     }
+}
+
+void uring_stream_refused(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    uint64_t name = cqe->user_data / URING_TAGS;
+    int fd = (int)(name >> 8);
+    struct socket_entry *socket = sockets_find(&uring->sockets, fd);
+    if (!socket || socket->generation != (uint8_t)name || !socket->armed)
+        return;
+    socket->disarmed = false;
+    const struct io_operation *operation = socket->operations[DIRECTION_IN];
+    bool wanted = operation && operation->state == URING_WAITING && !operation->buffer;
+    if (!wanted)
+        disarm(uring, socket, fd);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
