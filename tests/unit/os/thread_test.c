@@ -1,10 +1,14 @@
-/* thread_test.c - helper threads, and the shared mutex across a holder's death. */
+/* thread_test.c - helper threads, their interrupts and flags, and the shared mutex across a
+ * holder's death. */
 #include "os/thread.h"
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/fault.h"
 #include "scratch.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,6 +80,109 @@ static void pin_moves_only_the_calling_thread(void **state)
     assert_int_equal(results[2], MAPLOG_LIMIT);
     assert_true(CPU_EQUAL(&before, &after));
 }
+
+/* ---- threads that wait in system calls ------------------------------------------------------- */
+
+struct waiter {
+    pthread_t thread;
+    struct thread_flag begun, asked, answered;
+    int rounds;
+    sigset_t open;
+    int result, errnum;
+};
+
+static void until_raised(struct thread_flag *flag)
+{
+    while (!thread_flag_sleep(flag, -1))
+        ;
+}
+
+static void *wait_for_an_interrupt(void *argument)
+{
+    struct waiter *waiter = argument;
+    thread_hold_interrupts(&waiter->open);
+    thread_flag_raise(&waiter->begun);
+    clock_sleep_ns(1000000); /* time for the interrupt to come before the wait */
+    waiter->result = ppoll(NULL, 0, NULL, &waiter->open);
+    waiter->errnum = errno;
+    thread_let_interrupts(&waiter->open);
+    return NULL;
+}
+
+static void an_interrupt_that_is_held_ends_the_wait_that_follows(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct waiter waiter = {0};
+        assert_int_equal(
+            thread_start_waiter(&waiter.thread, "waiter", wait_for_an_interrupt, &waiter), 0);
+        until_raised(&waiter.begun);
+        clock_sleep_ns(i % 2 * 2000000); /* before and during it */
+        thread_interrupt(waiter.thread);
+        thread_join(waiter.thread);
+        assert_int_equal(waiter.result, -1);
+        assert_int_equal(waiter.errnum, EINTR);
+        assert_true(sigismember(&waiter.open, SIGTERM));
+        assert_true(sigismember(&waiter.open, SIGCHLD));
+    }
+}
+
+static void no_thread_to_be_had_is_a_limit(void **state)
+{
+    (void)state;
+    struct waiter waiter = {0};
+    fault_set(FAULT_THREAD, 1, EAGAIN, 0);
+    assert_int_equal(thread_start_waiter(&waiter.thread, "waiter", wait_for_an_interrupt, &waiter),
+                     MAPLOG_LIMIT);
+    fault_clear();
+    assert_non_null(strstr(error_text(), "cannot start thread waiter"));
+    assert_non_null(strstr(error_text(), "kernel.threads-max"));
+}
+
+static void a_flag_is_raised_until_it_is_lowered(void **state)
+{
+    (void)state;
+    struct thread_flag flag = {0};
+    assert_false(thread_flag_lower(&flag));
+    assert_false(thread_flag_sleep(&flag, 0));
+    int64_t before = clock_monotonic_ns();
+    assert_false(thread_flag_sleep(&flag, 3000000));
+    assert_true(clock_monotonic_ns() - before >= 3000000);
+    thread_flag_raise(&flag);
+    thread_flag_raise(&flag);
+    assert_true(thread_flag_sleep(&flag, -1));
+    assert_false(thread_flag_sleep(&flag, 0));
+    thread_flag_raise(&flag);
+    assert_true(thread_flag_lower(&flag));
+    assert_false(thread_flag_lower(&flag));
+}
+
+static void *answer(void *argument)
+{
+    struct waiter *waiter = argument;
+    for (int i = 0; i < waiter->rounds; i++) {
+        until_raised(&waiter->asked);
+        waiter->result++;
+        thread_flag_raise(&waiter->answered);
+    }
+    return NULL;
+}
+
+/* Hangs when one is lost. */
+static void what_was_written_before_a_flag_was_raised_is_seen(void **state)
+{
+    (void)state;
+    struct waiter waiter = {.rounds = 5000};
+    assert_int_equal(thread_start_waiter(&waiter.thread, "waiter", answer, &waiter), 0);
+    for (int i = 1; i <= waiter.rounds; i++) {
+        thread_flag_raise(&waiter.asked);
+        until_raised(&waiter.answered);
+        assert_int_equal(waiter.result, i);
+    }
+    thread_join(waiter.thread);
+}
+
+/* ---- mutexes --------------------------------------------------------------------------------- */
 
 static struct thread_mutex *shared_mutex(void)
 {
@@ -190,6 +297,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_helper_is_named_and_takes_no_signals),
         cmocka_unit_test(pin_moves_only_the_calling_thread),
+        cmocka_unit_test(an_interrupt_that_is_held_ends_the_wait_that_follows),
+        cmocka_unit_test(no_thread_to_be_had_is_a_limit),
+        cmocka_unit_test(a_flag_is_raised_until_it_is_lowered),
+        cmocka_unit_test(what_was_written_before_a_flag_was_raised_is_seen),
         cmocka_unit_test(another_process_is_kept_out),
         cmocka_unit_test(a_killed_holder_is_noticed_once),
         cmocka_unit_test(a_waiter_is_woken_by_the_holders_death),
