@@ -24,7 +24,7 @@
 #define CHUNK ((size_t)64 << 10)        /* of a pread, and what a fault maps around itself */
 #define MAPPED_BESIDE ((size_t)1 << 20) /* what the other one maps and unmaps */
 
-enum kind { THREADS, PROCESSES, PREAD };
+enum kind { THREADS, PROCESSES, PREAD, KINDS };
 enum beside { NOBODY, A_THREAD, A_PROCESS };
 
 struct readers {
@@ -122,6 +122,7 @@ static void read_as_process(struct readers *readers, unsigned number)
 {
     char word;
     struct scratch own = *readers->scratch;
+    close(readers->begin[1]); /* so that the end of the parent ends the pipe */
     own.map = mmap(NULL, own.size, PROT_READ, MAP_SHARED, own.fd, 0);
     readers->scratch = &own;
     struct part part = {readers, number, 0};
@@ -254,8 +255,8 @@ static const struct way {
     {PROCESSES, NOBODY, 2}, {PROCESSES, NOBODY, 4}, {PREAD, NOBODY, 1},      {PREAD, NOBODY, 2},
     {PREAD, NOBODY, 4},     {THREADS, A_THREAD, 1}, {THREADS, A_PROCESS, 1},
 };
-enum { THREADS_1, THREADS_2, THREADS_4, PROCESSES_1, PROCESSES_2, PROCESSES_4, PREAD_1, PREAD_2 };
-enum { WITH_THREAD = 9, WITH_PROCESS, WAYS = sizeof ways / sizeof *ways };
+enum { COUNTS = 3 }; /* of readers, for each kind */
+enum { WITH_THREAD = KINDS * COUNTS, WITH_PROCESS, WAYS = sizeof ways / sizeof *ways };
 
 enum { WAY, COUNT, SPEED, PAGES, SCALING, FAULTS, CALLS, CPU, SPREAD, COLUMNS };
 
@@ -290,7 +291,7 @@ static void add_row(struct sheet *sheet, const struct way *way, double bytes,
                     const struct measured *all)
 {
     const struct measured *measured = &all[way - ways];
-    const struct measured *one = &all[way->kind * 3];
+    const struct measured *one = &all[way->kind * COUNTS];
     double megabytes = bytes / (1 << 20), scaling = times(measured, one);
     sheet_row(sheet, SHEET_MEASURED);
     sheet_text(sheet, "%s", way_name(way));
@@ -319,11 +320,34 @@ static void add_row(struct sheet *sheet, const struct way *way, double bytes,
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static void say(struct sheet *sheet, const struct measured *all, double worst)
+/* Threads in one mapping by as many processes: times as long, where it is most. */
+struct harm {
+    double times;
+    bool sure; /* in each pair of passes */
+};
+
+static struct harm harm_of(const struct measured *all)
 {
-    double threads = times(&all[THREADS_2], &all[THREADS_1]);
-    double processes = times(&all[PROCESSES_2], &all[PROCESSES_1]);
-    double preads = times(&all[PREAD_2], &all[PREAD_1]);
+    struct harm harm = {0};
+    for (int i = 1; i < COUNTS; i++) { /* of one reader there is none */
+        double least, most;
+        double ratio = passes_ratio(&all[PROCESSES * COUNTS + i], &all[THREADS * COUNTS + i], false,
+                                    &least, &most);
+        if (ratio > harm.times)
+            harm = (struct harm){ratio, ratio > HURTS && least > 1};
+    }
+    return harm;
+}
+
+static double scaling_of(const struct measured *all, enum kind kind)
+{
+    return times(&all[kind * COUNTS + 1], &all[kind * COUNTS]);
+}
+
+static void say(struct sheet *sheet, const struct measured *all, struct harm harm)
+{
+    double threads = scaling_of(all, THREADS), processes = scaling_of(all, PROCESSES);
+    double preads = scaling_of(all, PREAD);
     double held_up = times(&all[WITH_PROCESS], &all[WITH_THREAD]);
     if (threads > 0 && processes > 0 && preads > 0)
         sheet_say(sheet,
@@ -331,12 +355,13 @@ static void say(struct sheet *sheet, const struct measured *all, double worst)
                   "times as fast as one in one mapping, %.2f in processes with a mapping each, "
                   "%.2f with pread: that %s here. (Linux takes a lock for each mapped area since "
                   "6.4, and not one for the whole address space.)",
-                  threads, processes, preads, worst > HURTS ? "holds" : "does not show");
-    if (worst > 0)
+                  threads, processes, preads, harm.sure ? "holds" : "does not show");
+    if (harm.times > 0)
         sheet_say(sheet,
-                  "At worst threads in one mapping take %.2f times as long as as many processes; "
+                  "At worst threads in one mapping take %.2f times as long as as many processes%s; "
                   "this machine has %ld CPUs.",
-                  worst, sysconf(_SC_NPROCESSORS_ONLN));
+                  harm.times, harm.sure ? "" : ", which is within the spread",
+                  sysconf(_SC_NPROCESSORS_ONLN));
     if (held_up > 0)
         sheet_say(
             sheet,
@@ -346,26 +371,49 @@ static void say(struct sheet *sheet, const struct measured *all, double worst)
             held_up);
 }
 
-static void advise(struct sheet *sheet, const struct measured *all, double worst)
+static void advise(struct sheet *sheet, const struct measured *all, struct harm harm)
 {
     double held_up = times(&all[WITH_PROCESS], &all[WITH_THREAD]);
-    if (worst > 0)
+    if (harm.times > 0)
         sheet_advise(sheet, "%s",
-                     worst > HURTS ? "Readers that scale need processes of their own, or pages "
-                                     "populated before they are read."
-                                   : "Threads may share one mapping: it costs them nothing that "
-                                     "processes would not pay.");
+                     harm.sure ? "Readers that scale need processes of their own, or pages "
+                                 "populated before they are read."
+                               : "Threads may share one mapping: it costs them nothing that "
+                                 "processes would not pay.");
     if (held_up > HURTS)
         sheet_advise(sheet, "Map and unmap seldom, in large pieces, where other threads read: "
                             "each time holds them up.");
 }
 
-/* How many times as long threads take as processes, for the number of them where it is most. */
-static double worst_of(const struct measured *all)
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* So many readers of each kind, in turn. */
+static void measure_kinds(struct scratch *scratch, int count, unsigned rounds,
+                          struct measured *measured)
 {
-    double two = times(&all[PROCESSES_2], &all[THREADS_2]);
-    double four = times(&all[PROCESSES_4], &all[THREADS_4]);
-    return two > four ? two : four;
+    struct readers readers[KINDS] = {0};
+    struct work works[KINDS];
+    struct measured found[KINDS];
+    for (int kind = 0; kind < KINDS; kind++) {
+        const struct way *way = &ways[kind * COUNTS + count];
+        readers[kind] = (struct readers){scratch, way->kind, way->beside, way->count};
+        works[kind] = (struct work){prepare, run, &readers[kind]};
+    }
+    passes_run(works, KINDS, rounds, found);
+    for (int kind = 0; kind < KINDS; kind++) {
+        gather(&readers[kind]);
+        measured[kind * COUNTS + count] = found[kind];
+    }
+}
+
+static void measure_beside(struct scratch *scratch, const struct way *way, unsigned rounds,
+                           struct measured *measured)
+{
+    struct readers readers = {scratch, way->kind, way->beside, way->count};
+    const struct work work = {prepare, run, &readers};
+    start_neighbour(&readers);
+    passes_run(&work, 1, rounds, measured);
+    stop_neighbour(&readers);
 }
 
 int read_threads(struct lab *lab, struct scratch *scratch)
@@ -373,24 +421,25 @@ int read_threads(struct lab *lab, struct scratch *scratch)
     static const char title[] =
         "Several readers of a file in memory, a fault or a pread for each 64 KiB";
     struct measured measured[WAYS];
+    unsigned rounds = lab_quick(lab) ? 3 : 9, steps = COUNTS + WAYS - WITH_THREAD;
     struct sheet *sheet = lab_sheet(lab, "read-threads", title);
     if (!sheet)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a sheet");
-    sheet_columns(sheet, columns, COLUMNS);
-    for (unsigned i = 0; i < WAYS; i++) {
-        struct readers readers = {scratch, ways[i].kind, ways[i].beside, ways[i].count};
-        const struct work work = {prepare, run, &readers};
-        lab_progress(lab, i, WAYS, "read: %s, %u", way_name(&ways[i]), ways[i].count);
-        start_neighbour(&readers);
-        passes_run(&work, 1, lab_quick(lab) ? 3 : 9, &measured[i]);
-        stop_neighbour(&readers);
-        gather(&readers);
-        add_row(sheet, &ways[i], (double)scratch->size * REPEATS, measured);
+    for (unsigned i = 0; i < steps; i++) {
+        lab_progress(lab, i, steps, "read: several readers");
+        if (i < COUNTS)
+            measure_kinds(scratch, (int)i, rounds, measured);
+        else
+            measure_beside(scratch, &ways[WITH_THREAD + i - COUNTS], rounds,
+                           &measured[WITH_THREAD + i - COUNTS]);
         if (lab_stopped(lab))
             return MAPLOG_CLOSED;
     }
-    say(sheet, measured, worst_of(measured));
-    advise(sheet, measured, worst_of(measured));
+    sheet_columns(sheet, columns, COLUMNS);
+    for (int i = 0; i < WAYS; i++)
+        add_row(sheet, &ways[i], (double)scratch->size * REPEATS, measured);
+    say(sheet, measured, harm_of(measured));
+    advise(sheet, measured, harm_of(measured));
     sheet_plot(sheet, &(struct sheet_plot){title, SHEET_LINES, COUNT, SPEED, WAY, false, false});
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/file.h"
 #include "os/residency.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -22,32 +23,52 @@ const char *scratch_pages_name(enum scratch_pages pages)
     return names[pages];
 }
 
+static int open_file(const char *directory)
+{
+    char path[4096];
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
+    /* Not every file system has files without a name. */
+    if (snprintf(path, sizeof path, "%s/scratch-XXXXXX", directory) >= (int)sizeof path)
+        return -1;
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+/* A store into a hole of a full disk would kill the process: there must be room for twice as much.
+ */
+static int map_file_of(int fd, const char *directory, size_t size, uint8_t **map)
+{
+    uint64_t room = 0;
+    int result = file_free_bytes(fd, directory, &room);
+    if (!result && room < 2 * (uint64_t)size)
+        result = error_set(MAPLOG_DISK_FULL, "%s has less than the %zu MiB that are needed",
+                           directory, 2 * size >> 20);
+    if (result)
+        return result;
+    void *at = MAP_FAILED;
+    if (ftruncate(fd, (off_t)size) == 0)
+        at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
+        return error_errno(errno, "cannot map a scratch file of %zu bytes", size);
+    *map = at;
+    return 0;
+}
+
 int scratch_open(struct scratch *scratch, const char *directory, size_t size)
 {
-    *scratch = (struct scratch){.fd = -1, .size = size};
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) { /* not every file system has files without a name */
-        char path[4096];
-        if (snprintf(path, sizeof path, "%s/scratch-XXXXXX", directory) >= (int)sizeof path)
-            return error_set(MAPLOG_LIMIT, "the path %s is too long", directory);
-        fd = mkostemp(path, O_CLOEXEC);
-        if (fd >= 0)
-            unlink(path);
-    }
-    if (fd < 0)
+    *scratch = (struct scratch){.fd = open_file(directory), .size = size};
+    if (scratch->fd < 0)
         return error_errno(errno, "cannot make a scratch file in %s", directory);
-    scratch->fd = fd;
-    void *map = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size) == 0)
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (map == MAP_FAILED) {
-        int errnum = errno;
-        close(fd);
+    int result = map_file_of(scratch->fd, directory, size, &scratch->map);
+    if (result) {
+        close(scratch->fd);
         *scratch = (struct scratch){.fd = -1};
-        return error_errno(errnum, "cannot map a scratch file of %zu bytes", size);
     }
-    scratch->map = map;
-    return 0;
+    return result;
 }
 
 void scratch_close(struct scratch *scratch)
