@@ -135,7 +135,7 @@ static void print_notes(const struct pages *pages)
     if (pages->folios_why[0])
         printf("\nLARGE: %s\n", pages->folios_why);
     if (pages->hidden)
-        printf("\nwhat %u other processes map could not be seen; root sees the most\n",
+        printf("\nprocesses that could not be looked into: %u (root sees the most)\n",
                pages->hidden);
 }
 
