@@ -240,13 +240,25 @@ static int prepare(struct bench *bench, struct models *models)
     return result;
 }
 
+static int report(struct lab *lab, const struct models *models)
+{
+    struct sheet *all = lab_sheet(lab, "models", "I/O models: every connection asks");
+    struct sheet *idle =
+        lab_sheet(lab, "models-idle", "I/O models: ten connections ask, all others are idle");
+    if (!all || !idle)
+        return error_set(MAPLOG_NO_MEMORY, "no memory for a sheet");
+    models_words(all, models, MODELS_ALL);
+    models_words(idle, models, MODELS_IDLE);
+    return 0;
+}
+
 static int run_all(struct bench *bench, struct models *models)
 {
     int result = prepare(bench, models);
     if (result)
         return result;
     result = measure_all(bench, models);
-    int worded = models_words(bench->lab, models);
+    int worded = report(bench->lab, models);
     return result ? result : worded;
 }
 

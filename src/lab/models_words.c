@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
-
 #define SAME 1.05     /* figures nearer than that are not told apart */
 #define PAYS 1.5      /* an engine whose requests cost so much more among many connections */
 #define SCALES 0.8    /* of its rate with few connections an engine keeps, if it scales */
@@ -59,7 +57,7 @@ static void put_point(struct sheet *sheet, const struct model *model,
     sheet_number(sheet, point->threads);
 }
 
-static struct sheet *make_sheet(struct lab *lab, const struct models *models, enum models_load load)
+static void put_points(struct sheet *sheet, const struct models *models, enum models_load load)
 {
     static const struct sheet_column columns[] = {
         {"engine", "", 0},
@@ -77,19 +75,12 @@ static struct sheet *make_sheet(struct lab *lab, const struct models *models, en
         {"requests per second, by number of connections", SHEET_LINES, 1, 2, 0, true, false},
         {"server CPU for a request, by number of connections", SHEET_LINES, 1, 5, 0, true, true},
     };
-    struct sheet *sheet =
-        load == MODELS_ALL
-            ? lab_sheet(lab, "models", "I/O models: every connection asks")
-            : lab_sheet(lab, "models-idle", "I/O models: ten connections ask, all others are idle");
-    if (!sheet)
-        return NULL;
     sheet_columns(sheet, columns, sizeof columns / sizeof columns[0]);
     for (unsigned m = 0; m < models->count; m++)
         for (unsigned i = 0; i < models->sizes; i++)
             put_point(sheet, &models->models[m], &models->models[m].points[i][load]);
     for (size_t i = 0; i < sizeof plots / sizeof plots[0]; i++)
         sheet_plot(sheet, &plots[i]);
-    return sheet;
 }
 
 /* ---- findings -------------------------------------------------------------------------------- */
@@ -268,21 +259,16 @@ static void advise(struct sheet *sheet, const struct models *models, enum models
                      point->connections, among, best->name, point->cpu_us);
 }
 
-int models_words(struct lab *lab, const struct models *models)
+void models_words(struct sheet *sheet, const struct models *models, enum models_load load)
 {
-    for (int load = MODELS_ALL; load >= MODELS_IDLE; load--) {
-        struct sheet *sheet = make_sheet(lab, models, (enum models_load)load);
-        if (!sheet)
-            return error_set(MAPLOG_NO_MEMORY, "no memory for a sheet");
-        if (load == MODELS_ALL)
-            say_how(sheet, models);
-        say_cheapest(sheet, models, (enum models_load)load);
-        say_growth(sheet, models, (enum models_load)load);
-        if (load == MODELS_ALL) {
-            say_memory(sheet, models, MODELS_ALL);
-            say_refusals(sheet, models);
-        }
-        advise(sheet, models, (enum models_load)load);
+    put_points(sheet, models, load);
+    if (load == MODELS_ALL)
+        say_how(sheet, models);
+    say_cheapest(sheet, models, load);
+    say_growth(sheet, models, load);
+    if (load == MODELS_ALL) {
+        say_memory(sheet, models, load);
+        say_refusals(sheet, models);
     }
-    return 0;
+    advise(sheet, models, load);
 }

@@ -1,12 +1,13 @@
 /*
- * models_words.h - what the experiment `models` found: its sheets, and what the figures say. Main
+ * models_words.h - what the experiment `models` found: its sheets, and what the figures say. One
  * thread.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "lab/experiment.h"
+#include "lab/sheet.h"
 #include "os/counters.h"
 
 #define MODELS_SIZES 4 /* numbers of connections */
@@ -43,5 +44,5 @@ struct models {
     bool pinned; /* server and client had a CPU each */
 };
 
-/* Adds the sheets to the report; what was not measured is left out. */
-int models_words(struct lab *lab, const struct models *models);
+/* Columns, rows, words and advice of the sheet for a load; what was not measured is left out. */
+void models_words(struct sheet *sheet, const struct models *models, enum models_load load);

@@ -60,6 +60,12 @@ static struct transfer_point *point_of(const struct turn *turn)
 
 /* ---- what was seen --------------------------------------------------------------------------- */
 
+/* What came between two looks at what the subject uses. */
+struct seen {
+    struct subject_use use[2];
+    double chunks, bytes, seconds;
+};
+
 static void note_time(struct transfer_point *point, double bytes, double seconds, double cpu)
 {
     point->rates[point->rounds] = bytes / seconds / 1e9;
@@ -68,24 +74,24 @@ static void note_time(struct transfer_point *point, double bytes, double seconds
 }
 
 static void note_counts(struct transfer_point *point, const struct subject *subject,
-                        const struct subject_use use[2], double chunks)
+                        const struct seen *seen)
 {
     for (int i = 0; i < COUNTERS; i++) {
         const char *refusal = subject_refusal(subject, (enum counter)i);
-        point->counted[i] = use[1].counted[i];
-        point->counts[i] = (double)(use[1].counts[i] - use[0].counts[i]) / chunks;
+        point->counted[i] = seen->use[1].counted[i];
+        point->counts[i] = (double)(seen->use[1].counts[i] - seen->use[0].counts[i]) / seen->chunks;
         if (refusal)
             snprintf(point->refusals[i], TRANSFER_WHY, "%s", refusal);
     }
 }
 
-static void note(const struct turn *turn, const struct subject *subject,
-                 const struct subject_use use[2], double chunks, double bytes, double seconds)
+static void note(const struct turn *turn, const struct subject *subject, const struct seen *seen)
 {
     if (turn->counted)
-        note_counts(point_of(turn), subject, use, chunks);
+        note_counts(point_of(turn), subject, seen);
     else
-        note_time(point_of(turn), bytes, seconds, use[1].cpu_seconds - use[0].cpu_seconds);
+        note_time(point_of(turn), seen->bytes, seen->seconds,
+                  seen->use[1].cpu_seconds - seen->use[0].cpu_seconds);
 }
 
 /* ---- the server ------------------------------------------------------------------------------ */
@@ -93,20 +99,23 @@ static void note(const struct turn *turn, const struct subject *subject,
 static int run_crowd(struct stand *stand, const struct turn *turn, struct subject *subject,
                      struct crowd *crowd, size_t bytes)
 {
-    struct subject_use use[2];
+    struct seen seen;
     struct crowd_result *result = &stand->result;
     double seconds = turn->counted ? stand->counted_seconds : stand->seconds;
     int failed = crowd_run(crowd, 1, seconds / 5, result); /* warms up */
     if (!failed)
-        failed = subject_use(subject, &use[0]);
+        failed = subject_use(subject, &seen.use[0]);
     if (!failed)
         failed = crowd_run(crowd, 1, seconds, result);
     if (!failed)
-        failed = subject_use(subject, &use[1]);
-    if (!failed)
-        note(turn, subject, use, (double)result->answers, (double)result->answers * (double)bytes,
-             result->seconds);
-    return failed;
+        failed = subject_use(subject, &seen.use[1]);
+    if (failed)
+        return failed;
+    seen.chunks = (double)result->answers;
+    seen.bytes = seen.chunks * (double)bytes;
+    seen.seconds = result->seconds;
+    note(turn, subject, &seen);
+    return 0;
 }
 
 static int ask_server(struct stand *stand, const struct turn *turn, struct subject *subject)
@@ -153,23 +162,24 @@ static int take(struct stand *stand, int fd, double seconds, double *bytes)
 
 static int take_stream(struct stand *stand, const struct turn *turn, struct subject *subject)
 {
-    struct subject_use use[2];
-    double bytes, seconds = turn->counted ? stand->counted_seconds : stand->seconds;
+    struct seen seen;
+    double seconds = turn->counted ? stand->counted_seconds : stand->seconds;
     int fd = -1;
     int result = socket_connect(subject_address(subject, turn->local), PATIENCE_MS, &fd);
     if (!result)
-        result = take(stand, fd, seconds / 5, &bytes); /* warms up */
+        result = take(stand, fd, seconds / 5, &seen.bytes); /* warms up */
     if (!result)
-        result = subject_use(subject, &use[0]);
+        result = subject_use(subject, &seen.use[0]);
     int64_t begin = clock_monotonic_ns();
     if (!result)
-        result = take(stand, fd, seconds, &bytes);
-    seconds = (double)(clock_monotonic_ns() - begin) * 1e-9;
+        result = take(stand, fd, seconds, &seen.bytes);
+    seen.seconds = (double)(clock_monotonic_ns() - begin) * 1e-9;
     if (!result)
-        result = subject_use(subject, &use[1]);
-    if (!result)
-        note(turn, subject, use, bytes / (double)stand->transfers->chunk[turn->chunk], bytes,
-             seconds);
+        result = subject_use(subject, &seen.use[1]);
+    if (!result) {
+        seen.chunks = seen.bytes / (double)stand->transfers->chunk[turn->chunk];
+        note(turn, subject, &seen);
+    }
     socket_abort(fd);
     return result;
 }
@@ -337,6 +347,21 @@ static int prepare(struct stand *stand)
     return result ? result : scratch_fill(&stand->scratch);
 }
 
+static int report(struct lab *lab, const struct transfers *transfers)
+{
+    struct sheet *sheets[] = {
+        lab_sheet(lab, "transfer-tcp", "Sending a file: over TCP on the loopback"),
+        lab_sheet(lab, "transfer-unix", "Sending a file: over a Unix socket"),
+        lab_sheet(lab, "transfer-copies", "Sending a file: which steps copy the bytes"),
+    };
+    if (!sheets[0] || !sheets[1] || !sheets[2])
+        return error_set(MAPLOG_NO_MEMORY, "no memory for a sheet");
+    transfer_words(sheets[0], transfers, false);
+    transfer_words(sheets[1], transfers, true);
+    transfer_proof_words(sheets[2], transfers);
+    return 0;
+}
+
 static int run_stand(struct stand *stand)
 {
     int result = prepare(stand);
@@ -345,7 +370,7 @@ static int run_stand(struct stand *stand)
     prove(stand);
     result = measure_all(stand);
     transfer_settle(stand->transfers);
-    int worded = transfer_words(stand->lab, stand->transfers);
+    int worded = report(stand->lab, stand->transfers);
     return result ? result : worded;
 }
 

@@ -38,7 +38,7 @@ static const struct transfer_method *find(const struct transfers *transfers, con
 
 /* NULL: it was not measured. */
 static const struct transfer_point *point_of(const struct transfers *transfers, const char *name,
-                                             int local, unsigned chunk)
+                                             bool local, unsigned chunk)
 {
     const struct transfer_method *method = find(transfers, name);
     const struct transfer_point *point = method ? &method->points[local][chunk] : NULL;
@@ -73,7 +73,7 @@ void transfer_say_how(struct sheet *sheet, const struct transfers *transfers)
 
 /* ---- claims ---------------------------------------------------------------------------------- */
 
-static void say_switches(struct sheet *sheet, const struct transfers *transfers, int local)
+static void say_switches(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     unsigned chunk = typical(transfers);
     char list[LIST] = "";
@@ -99,7 +99,7 @@ static void say_switches(struct sheet *sheet, const struct transfers *transfers,
                   2 * bare->counts[COUNTER_CALLS], bare->counts[COUNTER_SWITCHES]);
 }
 
-static void say_copies(struct sheet *sheet, const struct transfers *transfers, int local)
+static void say_copies(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     for (size_t i = 0; i < TRANSFER_CLAIMS; i++) {
         const struct transfer_claim *claim = &transfer_claims[i];
@@ -123,7 +123,7 @@ static void say_copies(struct sheet *sheet, const struct transfers *transfers, i
 }
 
 /* Copies take time: the same count, from figures alone. */
-static void say_time(struct sheet *sheet, const struct transfers *transfers, int local)
+static void say_time(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     unsigned chunk = typical(transfers);
     const struct transfer_point *copy = point_of(transfers, "copy", local, chunk);
@@ -141,7 +141,7 @@ static void say_time(struct sheet *sheet, const struct transfers *transfers, int
                   copy->cpu / file->cpu);
 }
 
-void transfer_say_claims(struct sheet *sheet, const struct transfers *transfers, int local)
+void transfer_say_claims(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     say_switches(sheet, transfers, local);
     say_copies(sheet, transfers, local);
@@ -183,7 +183,7 @@ static bool competes(const struct transfer_method *method)
     return method->kind == TRANSFER_SERVER && strcmp(method->name, "auto") != 0;
 }
 
-static const struct transfer_method *best_of(const struct transfers *transfers, int local,
+static const struct transfer_method *best_of(const struct transfers *transfers, bool local,
                                              unsigned chunk, transfer_figure figure)
 {
     const struct transfer_method *best = NULL;
@@ -215,7 +215,7 @@ static double beside(const struct transfer_point *point, const struct transfer_p
     return rounds ? transfer_median(ratios, rounds) : 0;
 }
 
-static void say_auto(struct sheet *sheet, const struct transfers *transfers, int local,
+static void say_auto(struct sheet *sheet, const struct transfers *transfers, bool local,
                      transfer_figure figure)
 {
     char within[LIST] = "", spread[LIST] = "", behind[LIST] = "";
@@ -246,7 +246,7 @@ static void say_auto(struct sheet *sheet, const struct transfers *transfers, int
 }
 
 /* "4 to 16 KiB: mmap" - the best stays the best as long as none is clearly better. */
-static void advise(struct sheet *sheet, const struct transfers *transfers, int local)
+static void advise(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     char list[LIST] = "";
     for (unsigned i = 0, next; i < transfers->chunks; i = next) {
@@ -272,7 +272,7 @@ static void advise(struct sheet *sheet, const struct transfers *transfers, int l
 }
 
 /* Whether there is anything to choose. */
-static void advise_auto(struct sheet *sheet, const struct transfers *transfers, int local)
+static void advise_auto(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     unsigned good = 0, all = 0;
     for (unsigned i = 0; i < transfers->chunks; i++) {
@@ -296,7 +296,7 @@ static void advise_auto(struct sheet *sheet, const struct transfers *transfers, 
                      good, all);
 }
 
-void transfer_say_best(struct sheet *sheet, const struct transfers *transfers, int local)
+void transfer_say_best(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     say_auto(sheet, transfers, local, cpu_of);
     say_auto(sheet, transfers, local, slowness_of);

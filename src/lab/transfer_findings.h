@@ -17,12 +17,12 @@ extern const struct transfer_claim transfer_claims[TRANSFER_CLAIMS];
 
 /* Of the way that has a method's name; NULL: none has, as for "auto". */
 const struct transfer_proof *transfer_proof_of(const struct transfers *transfers, const char *name,
-                                               int local);
+                                               bool local);
 double transfer_median(const double *values, unsigned count);
 
 void transfer_say_how(struct sheet *sheet, const struct transfers *transfers);
 void transfer_say_proofs(struct sheet *sheet, const struct transfers *transfers);
 /* Where the claims hold. */
-void transfer_say_claims(struct sheet *sheet, const struct transfers *transfers, int local);
+void transfer_say_claims(struct sheet *sheet, const struct transfers *transfers, bool local);
 /* Which method is best at which size, and whether the default chooses it. */
-void transfer_say_best(struct sheet *sheet, const struct transfers *transfers, int local);
+void transfer_say_best(struct sheet *sheet, const struct transfers *transfers, bool local);

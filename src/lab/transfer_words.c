@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "lab/transfer_findings.h"
 
 /* ---- medians --------------------------------------------------------------------------------- */
@@ -43,7 +42,7 @@ static void settle(struct transfer_point *point)
 }
 
 const struct transfer_proof *transfer_proof_of(const struct transfers *transfers, const char *name,
-                                               int local)
+                                               bool local)
 {
     for (int way = 0; way < PROOF_WAYS; way++)
         if (strcmp(name, proof_name((enum proof_way)way)) == 0)
@@ -72,7 +71,7 @@ static void put_count(struct sheet *sheet, const struct transfer_point *point, e
 
 /* The copies that were proven of the way a method goes. */
 static void put_copies(struct sheet *sheet, const struct transfers *transfers,
-                       const struct transfer_method *method, int local)
+                       const struct transfer_method *method, bool local)
 {
     const char *name = method->kind == TRANSFER_STREAM ? "sendfile" : method->name;
     const struct transfer_proof *proof = transfer_proof_of(transfers, name, local);
@@ -87,7 +86,7 @@ static void put_copies(struct sheet *sheet, const struct transfers *transfers,
 }
 
 static void put_point(struct sheet *sheet, const struct transfers *transfers,
-                      const struct transfer_method *method, int local, unsigned i)
+                      const struct transfer_method *method, bool local, unsigned i)
 {
     const struct transfer_point *point = &method->points[local][i];
     double chunk = (double)transfers->chunk[i];
@@ -125,7 +124,7 @@ static void put_claims(struct sheet *sheet)
     }
 }
 
-static struct sheet *make_sheet(struct lab *lab, const struct transfers *transfers, int local)
+static void put_points(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     static const struct sheet_column columns[] = {
         {"method", "", 0},
@@ -143,11 +142,6 @@ static struct sheet *make_sheet(struct lab *lab, const struct transfers *transfe
         {"the sender's CPU seconds for a GB, by size of chunks", SHEET_LINES, 1, 3, 0, true, true},
         {"GB/s, by size of chunks", SHEET_LINES, 1, 2, 0, true, false},
     };
-    struct sheet *sheet =
-        local ? lab_sheet(lab, "transfer-unix", "Sending a file: over a Unix socket")
-              : lab_sheet(lab, "transfer-tcp", "Sending a file: over TCP on the loopback");
-    if (!sheet)
-        return NULL;
     sheet_columns(sheet, columns, sizeof columns / sizeof columns[0]);
     for (unsigned m = 0; m < transfers->count; m++)
         for (unsigned i = 0; i < transfers->chunks; i++)
@@ -155,7 +149,6 @@ static struct sheet *make_sheet(struct lab *lab, const struct transfers *transfe
     put_claims(sheet);
     for (size_t i = 0; i < sizeof plots / sizeof plots[0]; i++)
         sheet_plot(sheet, &plots[i]);
-    return sheet;
 }
 
 /* ---- the table of proofs --------------------------------------------------------------------- */
@@ -183,35 +176,25 @@ static void put_proof(struct sheet *sheet, const struct transfer_proof *proof, c
     sheet_refused(sheet, "%s", proof->why);
 }
 
-static int add_proofs(struct lab *lab, const struct transfers *transfers)
+void transfer_proof_words(struct sheet *sheet, const struct transfers *transfers)
 {
     static const struct sheet_column columns[] = {
         {"method", "", 0},        {"socket", "", 0},    {"step", "", 0},
         {"bytes arrived", "", 0}, {"so it was", "", 0}, {"the kernel says", "", 0},
     };
-    struct sheet *sheet =
-        lab_sheet(lab, "transfer-copies", "Sending a file: which steps copy the bytes");
-    if (!sheet)
-        return error_set(MAPLOG_NO_MEMORY, "no memory for a sheet");
     sheet_columns(sheet, columns, sizeof columns / sizeof columns[0]);
     for (int way = 0; way < PROOF_WAYS; way++)
         for (int local = 0; local < 2; local++)
             put_proof(sheet, &transfers->proofs[local][way], proof_name((enum proof_way)way),
                       local ? "Unix" : "TCP");
     transfer_say_proofs(sheet, transfers);
-    return 0;
 }
 
-int transfer_words(struct lab *lab, const struct transfers *transfers)
+void transfer_words(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
-    for (int local = 0; local < 2; local++) {
-        struct sheet *sheet = make_sheet(lab, transfers, local);
-        if (!sheet)
-            return error_set(MAPLOG_NO_MEMORY, "no memory for a sheet");
-        if (!local)
-            transfer_say_how(sheet, transfers);
-        transfer_say_claims(sheet, transfers, local);
-        transfer_say_best(sheet, transfers, local);
-    }
-    return add_proofs(lab, transfers);
+    put_points(sheet, transfers, local);
+    if (!local)
+        transfer_say_how(sheet, transfers);
+    transfer_say_claims(sheet, transfers, local);
+    transfer_say_best(sheet, transfers, local);
 }

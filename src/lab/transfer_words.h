@@ -1,14 +1,14 @@
 /*
  * transfer_words.h - what the experiment `transfer` found: its sheets, and what the figures say.
- * Main thread.
+ * One thread.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lab/experiment.h"
 #include "lab/proof.h"
+#include "lab/sheet.h"
 #include "os/counters.h"
 
 #define TRANSFER_CHUNKS 7   /* sizes */
@@ -52,5 +52,7 @@ struct transfers {
 
 /* Fills in medians and spreads. */
 void transfer_settle(struct transfers *transfers);
-/* Adds the sheets to the report, after transfer_settle. */
-int transfer_words(struct lab *lab, const struct transfers *transfers);
+/* Columns, rows, words and advice of a sheet, after transfer_settle: of TCP, or a Unix socket. */
+void transfer_words(struct sheet *sheet, const struct transfers *transfers, bool local);
+/* Of the proofs. */
+void transfer_proof_words(struct sheet *sheet, const struct transfers *transfers);
