@@ -106,6 +106,11 @@ static void *send_signal(void *argument)
 static void a_signal_during_the_wait_is_no_error(void **state)
 {
     (void)state;
+#ifdef __SANITIZE_THREAD__
+    /* It holds signals back until a waiting call that it knows; io_uring_enter and futex are none. */
+    if (strcmp(scene_engine, "epoll") != 0 && strcmp(scene_engine, "poll") != 0)
+        return;
+#endif
     struct sigaction action = {.sa_handler = wake_by_signal}, before;
     pthread_t self = pthread_self(), sender;
     sigaction(SIGUSR1, &action, &before);
