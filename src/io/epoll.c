@@ -54,10 +54,11 @@ static int look(struct ready *ready, int64_t timeout_ns)
     return 0;
 }
 
-/* Registering anew also reports a socket that has room by now. */
+/* Registering anew also reports a socket that has room by now. Errors, and so what settles, are
+ * reported anyway. */
 static int park(struct ready *ready, const struct io_operation *operation)
 {
-    if (operation->kind != IO_SEND)
+    if (operation->kind != IO_SEND || operation->settling)
         return 0;
     struct epoll_event event = {.events = INTEREST | EPOLLOUT, .data.fd = operation->fd};
     return epoll_ctl(((struct epoll *)ready)->fd, EPOLL_CTL_MOD, operation->fd, &event) ? errno : 0;

@@ -22,6 +22,6 @@ struct io_engine {
     const struct io_methods *methods;
 };
 
-extern const struct io_methods io_epoll, io_poll;
+extern const struct io_methods io_epoll, io_poll, io_select, io_nonblocking, io_sigio;
 extern const struct io_methods io_blocking, io_pool; /* Proactors made of threads */
 extern const struct io_methods io_uring_engine; /* uring_absent.c in a build without liburing */

@@ -1,70 +1,87 @@
 /* poll.c - the engine that asks for every parked operation anew: a few sockets, any kernel. */
+#include "io/poll.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/error.h"
-#include "io/ready.h"
 
 #define FIRST_ROOM 64 /* entries; it doubles */
 
 struct poll {
     struct ready ready;
-    struct pollfd *asked;
-    size_t room; /* in asked */
+    struct poll_list list;
 };
 
 /* The next entry to be filled, NULL without memory. */
-static struct pollfd *entry(struct poll *poll, size_t index)
+static struct pollfd *entry(struct poll_list *list, size_t index)
 {
-    if (index == poll->room) {
+    if (index == list->room) {
         size_t room = index ? 2 * index : FIRST_ROOM;
-        struct pollfd *grown = realloc(poll->asked, room * sizeof *grown);
+        struct pollfd *grown = realloc(list->asked, room * sizeof *grown);
         if (!grown)
             return NULL;
-        poll->asked = grown;
-        poll->room = room;
+        list->asked = grown;
+        list->room = room;
     }
-    return &poll->asked[index];
+    return &list->asked[index];
+}
+
+/* The events to ask for; errors and ends are told without. */
+static short wanted(const struct io_operation *operation)
+{
+    if (operation->kind != IO_SEND)
+        return POLLIN;
+    return operation->settling ? 0 : POLLOUT;
 }
 
 /* Asks for the parked operations, one entry each, behind one for the wake; how many in *count. */
-static int ask(struct poll *poll, size_t *count)
+static int ask(struct poll_list *list, const struct ready *ready, size_t *count)
 {
-    poll->asked[0] = (struct pollfd){poll->ready.wake.fd, POLLIN, 0};
+    const struct io_operation *operation = ready->parked.first;
+    struct pollfd *next = entry(list, 0);
+    if (next)
+        *next = (struct pollfd){ready->wake.fd, POLLIN, 0};
     size_t asked = 1;
-    for (const struct io_operation *operation = poll->ready.parked.first; operation;
-         operation = operation->next) {
-        struct pollfd *next = entry(poll, asked++);
-        if (!next)
-            return error_set(MAPLOG_NO_MEMORY, "no memory to poll %zu sockets", asked);
-        *next = (struct pollfd){operation->fd, operation->kind == IO_SEND ? POLLOUT : POLLIN, 0};
+    for (; next && operation; operation = operation->next) {
+        next = entry(list, asked++);
+        if (next)
+            *next = (struct pollfd){operation->fd, wanted(operation), 0};
     }
     *count = asked;
-    return 0;
+    return next ? 0 : error_set(MAPLOG_NO_MEMORY, "no memory to poll %zu sockets", asked);
 }
 
-static int look(struct ready *ready, int64_t timeout_ns)
+int poll_look(struct poll_list *list, struct ready *ready, int64_t timeout_ns)
 {
-    struct poll *poll = (struct poll *)ready;
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
     size_t count = 0;
-    int error = ask(poll, &count);
+    int error = ask(list, ready, &count);
     if (error)
         return error;
-    if (ppoll(poll->asked, count, timeout_ns < 0 ? NULL : &timeout, NULL) < 0)
+    if (ppoll(list->asked, count, timeout_ns < 0 ? NULL : &timeout, NULL) < 0)
         return errno == EINTR ? 0 : error_errno(errno, "cannot wait for sockets");
-    if (poll->asked[0].revents)
+    if (list->asked[0].revents)
         ready_woken(ready);
     for (size_t i = 1; i < count; i++) {
-        int seen = poll->asked[i].revents;
+        int seen = list->asked[i].revents;
         if (seen)
-            ready_event(ready, poll->asked[i].fd,
+            ready_event(ready, list->asked[i].fd,
                         (seen & POLLIN ? READY_IN : 0) | (seen & POLLOUT ? READY_OUT : 0) |
                             (seen & ~(POLLIN | POLLOUT) ? READY_ODD : 0));
     }
     return 0;
+}
+
+void poll_free(struct poll_list *list)
+{
+    free(list->asked);
+}
+
+static int look(struct ready *ready, int64_t timeout_ns)
+{
+    return poll_look(&((struct poll *)ready)->list, ready, timeout_ns);
 }
 
 static const struct ready_hooks hooks = {look, NULL};
@@ -83,7 +100,7 @@ static void poll_close(struct io_engine *engine)
 {
     struct poll *poll = (struct poll *)engine;
     ready_close(&poll->ready);
-    free(poll->asked);
+    poll_free(&poll->list);
     free(poll);
 }
 
@@ -96,10 +113,6 @@ static int poll_open(const struct io_limits *limits, struct io_engine **engine)
     if (error) {
         free(poll);
         return error;
-    }
-    if (!entry(poll, 0)) {
-        poll_close(&poll->ready.engine);
-        return error_set(MAPLOG_NO_MEMORY, "no memory for an engine");
     }
     *engine = &poll->ready.engine;
     return 0;

@@ -75,13 +75,14 @@ void ready_event(struct ready *ready, int fd, unsigned events)
     struct socket_entry *socket = sockets_find(&ready->sockets, fd);
     if (!socket)
         return;
-    const unsigned of[DIRECTIONS] = {READY_IN | READY_ODD, READY_OUT | READY_ODD};
+    const unsigned of[DIRECTIONS] = {READY_IN, READY_OUT};
     for (int direction = 0; direction < DIRECTIONS; direction++) {
         struct io_operation *operation = socket->operations[direction];
-        if ((events & of[direction]) && operation && operation->state == STATE_PARKED)
+        if (operation && operation->state == STATE_PARKED &&
+            (events & (operation->settling ? READY_ODD : of[direction] | READY_ODD)))
             unpark(ready, operation, STATE_QUEUED);
     }
-    socket->readable |= (events & of[DIRECTION_IN]) != 0;
+    socket->readable |= (events & (READY_IN | READY_ODD)) != 0;
     socket->odd |= (events & READY_ODD) != 0;
 }
 
@@ -203,6 +204,15 @@ int ready_wait(struct io_engine *engine, int64_t timeout_ns)
     run(ready); /* what became ready */
     run(ready); /* what its completions submitted: mostly answers, which are told without a look */
     return 0;
+}
+
+bool ready_try(struct ready *ready)
+{
+    for (struct io_operation *each = ready->parked.first, *next; each; each = next) {
+        next = each->next;
+        unpark(ready, each, STATE_QUEUED);
+    }
+    return run(ready) > 0 || ready->queue.first;
 }
 
 void ready_woken(struct ready *ready)

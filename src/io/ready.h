@@ -31,7 +31,8 @@ struct ready_hooks {
      * ready_woken when the flag's descriptor is readable. 0, or an error: the engine's end. */
     int (*look)(struct ready *ready, int64_t timeout_ns);
     /* An operation was parked: from now on look must tell when its direction is ready, also when it
-     * is by now; when it is settling, only errors and ends. May be NULL. */
+     * is by now (ready_event may be called at once); when it is settling, READY_ODD. May be NULL.
+     */
     int (*park)(struct ready *ready, const struct io_operation *operation);
 };
 
@@ -56,6 +57,8 @@ void ready_remove(struct ready *ready, int fd);
 /* For look. */
 void ready_event(struct ready *ready, int fd, unsigned events);
 void ready_woken(struct ready *ready);
+/* Instead: tries everything that is parked; true: something was done, or will be. */
+bool ready_try(struct ready *ready);
 /* Milliseconds for calls that count in them, rounded up. */
 int ready_milliseconds(int64_t timeout_ns);
 

@@ -88,6 +88,11 @@ struct sender_holds *sender_holds(struct sender *sender)
     return sender->holds;
 }
 
+bool sender_settles(const struct sender *sender)
+{
+    return sender->method->send == sender_zerocopy;
+}
+
 void sender_begin(struct sender *sender, struct io_operation *operation)
 {
     (void)sender;

@@ -17,6 +17,8 @@
 struct sender;
 int sender_open(const struct io_limits *limits, struct sender **sender); /* as io_open */
 void sender_close(struct sender *sender);                                /* accepts NULL */
+/* True: its attempts may end as TRANSFER_SETTLING. */
+bool sender_settles(const struct sender *sender);
 /* Before the first attempt of an operation. */
 void sender_begin(struct sender *sender, struct io_operation *operation);
 /* Goes on where the last attempt ended. On a blocking descriptor TRANSFER_BLOCKED means that a

@@ -60,6 +60,15 @@ void sockets_remove(struct sockets *sockets, int fd)
     sockets->count--;
 }
 
+void sockets_doubt(const struct sockets *sockets)
+{
+    for (uint32_t fd = 0; fd < sockets->chunk_count * CHUNK_SOCKETS; fd++) {
+        struct socket_entry *entry = sockets_find(sockets, (int)fd);
+        if (entry)
+            entry->readable = entry->odd = entry->wary = true;
+    }
+}
+
 void sockets_free(struct sockets *sockets)
 {
     for (uint32_t i = 0; i < sockets->chunk_count; i++)

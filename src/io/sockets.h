@@ -12,8 +12,9 @@ enum direction { DIRECTION_IN, DIRECTION_OUT, DIRECTIONS };
 struct socket_entry {
     struct io_operation *operations[DIRECTIONS]; /* under way */
     bool added : 1;
-    bool readable : 1;  /* nobody has seen it empty since it was last said to have something */
-    bool odd : 1;       /* only "would block" says that it is empty */
+    bool readable : 1; /* nobody has seen it empty since it was last said to have something */
+    bool odd : 1;      /* only "would block" says that it is empty */
+    bool wary : 1; /* it had urgent bytes, or news of it were lost: odd whenever it has something */
     bool copied : 1;    /* its kind knows no sending without copies */
     bool armed : 1;     /* the kernel delivers what comes, by itself */
     bool disarmed : 1;  /* it was told to stop, and has not said that it did */
@@ -36,6 +37,9 @@ int sockets_add(struct sockets *sockets, int fd); /* as io_add */
 void sockets_remove(struct sockets *sockets, int fd);
 void sockets_free(struct sockets *sockets);
 struct socket_entry *sockets_find(const struct sockets *sockets, int fd); /* NULL: not added */
+
+/* Any of them may have something, whatever is known. */
+void sockets_doubt(const struct sockets *sockets);
 
 /* Notes an operation as under way. 0, or the errno of what is wrong with it. */
 int sockets_begin(const struct sockets *sockets, struct io_operation *operation);
