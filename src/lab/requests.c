@@ -2,6 +2,7 @@
 #include "lab/requests.h"
 
 #include <maplog.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,12 +127,14 @@ int64_t request_next(const struct request *request, int64_t offset)
 
 static int check_body(const struct fetch_response *body, size_t bytes)
 {
-    if (body->responses_count != 1 || body->responses[0].partitions_count != 1)
-        return error_set(MAPLOG_CORRUPT, "an answer without its partition");
-    int16_t error =
-        body->error_code ? body->error_code : body->responses[0].partitions[0].error_code;
+    bool one = body->responses_count == 1 && body->responses[0].partitions_count == 1;
+    int16_t error = one ? body->responses[0].partitions[0].error_code : 0;
+    if (body->error_code)
+        error = body->error_code;
     if (error)
         return error_set(MAPLOG_IO, "the server refuses to be read: %s", kafka_error_name(error));
+    if (!one)
+        return error_set(MAPLOG_CORRUPT, "an answer without its partition");
     int32_t size = body->responses[0].partitions[0].records.size;
     if (size < 0 || (size_t)size != bytes)
         return error_set(MAPLOG_CORRUPT, "%d bytes of records where %zu were expected", size,
