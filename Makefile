@@ -1,6 +1,7 @@
-# maplog: `make` builds build/release/{maplog,libmaplog.so,libmaplog.a}; `make help` lists the rest.
+# maplog: `make` builds build/release/{maplog,maplog-lab,libmaplog.so,libmaplog.a}, `make help` lists
+# the rest.
 # Every src/*/*.c and src/broker/api/*.c is picked up by itself: src/cmd is the program, all other
-# folders the library.
+# folders the library, but for src/lab, which is maplog-lab.
 
 VERSION := 0.1.0
 SONAME := libmaplog.so.0
@@ -39,7 +40,8 @@ HOT := $(wildcard src/base/*.c src/wire/*.c src/log/record*.c) \
     $(patsubst %,src/log/%.c,appender batch builder index indexer producers reader segment \
     segment_cache slice validate) $(patsubst %,src/client/%.c,consumer lane linger producer) \
     $(patsubst %,src/broker/%.c,api/fetch api/produce reads topics waiters writers) \
-    src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c src/shm/lease.c
+    src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c src/shm/lease.c \
+    $(wildcard src/lab/*.c)
 COLD := $(filter-out $(HOT),$(wildcard src/*/*.c src/*/*/*.c))
 $(COLD:%.c=$(OUT)/%.o): private MODE += -Os
 else ifeq ($(BUILD),asan)
@@ -80,7 +82,8 @@ programs = $(patsubst %.c,$(OUT)/%,$(1))
 CMD_SOURCES := $(wildcard src/cmd/*.c)
 LEFT_OUT := $(if $(URING),$(wildcard src/*/*_absent.c),$(addprefix src/io/,uring.c uring_ring.c uring_send.c uring_stream.c) \
     src/lab/append_ring.c)
-LIB_SOURCES := $(filter-out $(CMD_SOURCES) $(LEFT_OUT),$(wildcard src/*/*.c src/broker/api/*.c))
+LAB_SOURCES := $(filter-out $(LEFT_OUT),$(wildcard src/lab/*.c))
+LIB_SOURCES := $(filter-out $(CMD_SOURCES) $(LEFT_OUT) src/lab/%,$(wildcard src/*/*.c src/broker/api/*.c))
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
 LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
@@ -93,12 +96,13 @@ EXAMPLES := $(call programs,$(wildcard examples/*.c))
 FUZZERS := $(call programs,$(wildcard tests/fuzz/*.c))
 TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
+LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
 .PHONY: all tests fuzzers examples run test static long clients bench fuzz tidy format install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(OUT)/maplog $(OUT)/libmaplog.so $(OUT)/libmaplog.a
+all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a
 	@:
 tests: $(TESTS)
 	@:
@@ -141,12 +145,19 @@ $(OUT)/libmaplog.so: $(LIB_OBJECTS) $(MAP)
 $(OUT)/maplog: $(CMD_OBJECTS) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) $(STATIC_LIBS)
 
+$(OUT)/maplog-lab: $(OUT)/src/lab/main.o $(LAB_PARTS) $(CMD_PARTS) $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) -lm
+
 $(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(TEST_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS)
 
 $(OUT)/tests/unit/cmd/%_test: $(OUT)/tests/unit/cmd/%_test.o $(TEST_SUPPORT) $(CMD_PARTS) \
     $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS)
+
+$(OUT)/tests/unit/lab/%_test: $(OUT)/tests/unit/lab/%_test.o $(TEST_SUPPORT) $(LAB_PARTS) \
+    $(CMD_PARTS) $(OUT)/libmaplog.a
+	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS) -lm
 
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
 	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
@@ -212,13 +223,15 @@ UNIT = $(DESTDIR)$(PREFIX)/lib/systemd/system/maplog.service
 EXAMPLE_SETTINGS = $(DESTDIR)$(PREFIX)/share/doc/maplog/server.properties
 MAN_PAGES := $(wildcard man/*.1 man/*.3)
 man_files = $(foreach page,$(MAN_PAGES),$(MAN)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
-INSTALLED = $(DESTDIR)$(PREFIX)/bin/maplog $(DESTDIR)$(INCLUDEDIR)/maplog.h $(COMPLETION) \
+LAB = $(DESTDIR)$(PREFIX)/libexec/maplog/maplog-lab
+INSTALLED = $(DESTDIR)$(PREFIX)/bin/maplog $(LAB) $(DESTDIR)$(INCLUDEDIR)/maplog.h $(COMPLETION) \
     $(UNIT) $(EXAMPLE_SETTINGS) \
     $(addprefix $(DESTDIR)$(LIBDIR)/,libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) \
     pkgconfig/maplog.pc) $(man_files)
 
 install: all ## into PREFIX (/usr/local), LIBDIR, under DESTDIR; stripped
 	install -D -s -m 755 $(OUT)/maplog $(DESTDIR)$(PREFIX)/bin/maplog
+	install -D -s -m 755 $(OUT)/maplog-lab $(LAB)
 	install -D -s -m 755 $(OUT)/libmaplog.so $(DESTDIR)$(LIBDIR)/libmaplog.so.$(VERSION)
 	ln -sf libmaplog.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmaplog.so

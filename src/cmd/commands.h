@@ -21,3 +21,4 @@ int command_backup(int argc, char **argv);
 int command_pages(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_lab(int argc, char **argv);

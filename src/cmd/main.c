@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"pages", command_pages, "show which pages of the log are in memory, and who maps them"},
     {"ps", command_ps, "list the attached processes and what each holds"},
     {"bench", command_bench, "measure this machine"},
+    {"lab", command_lab, "measure every way of waiting, sending, writing and reading here"},
     {NULL, NULL, NULL},
 };
 

@@ -24,6 +24,24 @@ int process_id(void)
     return getpid();
 }
 
+int process_folder(char *folder, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", folder, size);
+    if (length < 0)
+        return error_errno(errno, "cannot read /proc/self/exe");
+    if ((size_t)length == size)
+        return error_set(MAPLOG_LIMIT, "the program's path is longer than %zu bytes", size - 1);
+    folder[length] = '\0';
+    *strrchr(folder, '/') = '\0';
+    return 0;
+}
+
+int process_execute(const char *path, char *const *words)
+{
+    execv(path, words);
+    return error_errno(errno, "cannot execute %s", path);
+}
+
 /* Reads a small file of /proc into text, NUL-terminated; its length, or -1. */
 static ssize_t read_small(const char *path, char *text, size_t size)
 {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PROCESS_NAME_SIZE 32
@@ -25,6 +26,11 @@ unsigned process_cpus(void); /* CPUs this thread may run on, at least 1 */
  * process by spinning is in vain. */
 unsigned process_cpus_online(void);
 int process_random(void *to, unsigned length);
+
+/* The folder that the running program lies in, without a slash at the end. */
+int process_folder(char *folder, size_t size);
+/* Becomes the program at path; returns only when that fails. words ends with NULL. */
+int process_execute(const char *path, char *const *words);
 
 /* Fills 0, 1 and 2 where the process was started without, with descriptors that refuse: else the
  * first files that are opened become standard input and output. Before anything is opened. */
