@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SAME 1.05     /* figures nearer than that are not told apart */
+#define SAME 1.1      /* figures of one run nearer than that are not told apart */
 #define PAYS 1.5      /* an engine whose requests cost so much more among many connections */
 #define SCALES 0.8    /* of its rate with few connections an engine keeps, if it scales */
 #define HEAVY 4.0     /* memory of a connection, beside the least of any engine */
@@ -225,9 +225,11 @@ static void say_how(struct sheet *sheet, const struct models *models)
     else
         sheet_say(sheet, "Server and client shared one CPU: requests per second are what both "
                          "together reach.");
-    sheet_say(sheet, "Latency is that of a full queue: as many requests wait as connections ask. "
-                     "System calls and switches were counted by the kernel in runs of their own, "
-                     "which were not timed.");
+    sheet_say(sheet,
+              "Latency is that of a full queue: as many requests wait as connections ask. "
+              "System calls and switches were counted by the kernel in runs of their own, "
+              "which were not timed. Each figure is of one run: differences below a tenth say "
+              "nothing.");
 }
 
 /* ---- advice ---------------------------------------------------------------------------------- */
