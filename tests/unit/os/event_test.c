@@ -67,12 +67,38 @@ static void a_flag_is_raised_and_lowered(void **state)
     file_close(flag.fd);
 }
 
+/* The same, and signals beside. */
+static void one_that_signals_is_raised_and_lowered(void **state)
+{
+    (void)state;
+    struct event_flag flag = {-1, false};
+    struct signal_queue queue;
+    struct signal_queue_change change;
+    assert_int_equal(event_open_signalling(&flag.fd), 0);
+    assert_int_equal(signal_queue_open(&queue), 0);
+    assert_int_equal(signal_queue_arm(&queue, flag.fd), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_false(event_is_raised(&flag));
+        assert_false(is_readable(flag.fd, 0));
+        event_raise(&flag);
+        event_raise(&flag);
+        assert_true(event_is_raised(&flag));
+        assert_true(is_readable(flag.fd, 0));
+        assert_int_equal(signal_queue_take(&queue, -1, &change), SIGNAL_QUEUE_CHANGE);
+        assert_int_equal(change.fd, flag.fd);
+        event_lower(&flag);
+    }
+    file_close(flag.fd);
+    signal_queue_close(&queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_readable_from_set_to_clear),
         cmocka_unit_test(a_child_may_set_it),
         cmocka_unit_test(a_flag_is_raised_and_lowered),
+        cmocka_unit_test(one_that_signals_is_raised_and_lowered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
