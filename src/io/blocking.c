@@ -220,8 +220,10 @@ static void blocking_remove(struct io_engine *engine, int fd)
 static void blocking_close(struct io_engine *engine)
 {
     struct blocking *blocking = (struct blocking *)engine;
+    /* The descriptors themselves may be gone. */
     for (size_t fd = 0; fd < blocking->room; fd++)
-        blocking_remove(engine, (int)fd);
+        for (int i = 0; i < DIRECTIONS; i++)
+            dismiss(blocking->pairs[fd].hands[i]);
     threads_close(&blocking->threads);
     free(blocking->pairs);
     free(blocking);

@@ -26,7 +26,8 @@
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct thread_mutex), "the mutex fits its field");
 _Static_assert(_Alignof(pthread_mutex_t) <= _Alignof(struct thread_mutex), "and its alignment");
 
-/* Of a waiter, which calls little; only what it touches is memory. */
+/* Of a waiter, which calls little: 3 KiB, and a signal's frame, up to 12 KiB with all registers of
+ * new CPUs. What is never touched is no memory. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WAITER_STACK (512u << 10)
 #else
