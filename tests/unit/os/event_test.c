@@ -1,6 +1,8 @@
 /* event_test.c - a descriptor that polls readable while it is set. */
 #include "os/event.h"
 
+#include "os/signal_queue.h"
+
 #include "scratch.h"
 
 #include <poll.h>
