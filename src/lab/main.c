@@ -1,4 +1,5 @@
 /* main.c - maplog-lab, which `maplog lab` starts: the table of experiments. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,10 +8,13 @@
 #include "cmd/options.h"
 #include "cmd/report.h"
 #include "lab/experiment.h"
+#include "lab/json.h"
+#include "lab/page.h"
 #include "lab/print.h"
 #include "lab/run.h"
 #include "os/process.h"
 
+/* A new experiment: its line here and in experiment.h. */
 static const struct experiment *const experiments[] = {
     &lab_models, &lab_transfer, &lab_receive, &lab_append, &lab_read,
 };
@@ -85,17 +89,74 @@ static int check_names(const struct usage *usage, const struct words *names)
     return OPTIONS_GO;
 }
 
-static int print(const struct findings *findings, const struct asked *asked)
+/* ---- the report ------------------------------------------------------------------------------ */
+
+static int write_json(FILE *to, const struct findings *findings)
 {
-    (void)asked;
-    print_findings(stdout, findings);
+    json_t *object = json_findings(findings);
+    int result = object && json_dumpf(object, to, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) == 0
+                     ? 0
+                     : error_set(MAPLOG_NO_MEMORY, "no memory for the report");
+    json_decref(object);
+    putc('\n', to);
+    return result;
+}
+
+static int write_page(FILE *to, const struct findings *findings)
+{
+    page_write(to, findings);
+    return 0;
+}
+
+static int write_file(const char *path, int (*write)(FILE *, const struct findings *),
+                      const struct findings *findings)
+{
+    FILE *to = fopen(path, "we");
+    if (!to)
+        return error_errno(errno, "cannot write %s", path);
+    int result = write(to, findings);
+    if (!result && ferror(to))
+        result = error_set(MAPLOG_IO, "cannot write all of %s", path);
+    if (fclose(to) != 0 && !result)
+        result = error_errno(errno, "cannot write %s", path);
+    return result;
+}
+
+static int publish(const struct findings *findings, const struct asked *asked)
+{
+    int result = 0, json = 0;
+    if (asked->json && strcmp(asked->json, "-") == 0)
+        json = write_json(stdout, findings);
+    else
+        print_findings(stdout, findings);
+    fflush(stdout); /* it stands there, whatever becomes of the files */
+    if (asked->html)
+        result = write_file(asked->html, write_page, findings);
+    if (asked->json && strcmp(asked->json, "-") != 0)
+        json = write_file(asked->json, write_json, findings);
+    return result ? result : json;
+}
+
+/* A file that cannot be written is found out before anything is measured. */
+static int check_file(const char *path)
+{
+    if (!path || strcmp(path, "-") == 0)
+        return 0;
+    FILE *file = fopen(path, "ae");
+    if (!file)
+        return error_errno(errno, "cannot write %s", path);
+    fclose(file);
     return 0;
 }
 
 static int run(const struct asked *asked, const char *command)
 {
     struct lab *lab = NULL;
-    int result = run_begin(&lab, asked->quick, command);
+    int result = check_file(asked->json);
+    if (!result)
+        result = check_file(asked->html);
+    if (!result)
+        result = run_begin(&lab, asked->quick, command);
     if (result) {
         report_note("%s", error_text());
         return EXIT_ERROR;
@@ -104,7 +165,7 @@ static int run(const struct asked *asked, const char *command)
     for (size_t i = 0; i < EXPERIMENTS && !interrupted(); i++)
         if (wants(&asked->names, experiments[i]->name))
             whole &= run_experiment(lab, experiments[i]);
-    result = print(run_end(lab), asked);
+    result = publish(run_end(lab), asked);
     if (result)
         report_note("%s", error_text());
     run_free(lab);
