@@ -24,7 +24,8 @@ static __attribute__((cold)) int broken(const struct decoder *from, const struct
                                         const char *what)
 {
     return error_set(MAPLOG_CORRUPT, "%s.%s, version %d, byte %zu: %s", place->type->name,
-                     place->field->name, from->version, (size_t)(place->at - from->first), what);
+                     wire_field_name(place->field), from->version,
+                     (size_t)(place->at - from->first), what);
 }
 
 static int truncated(const struct decoder *from, const struct place *place)
@@ -35,7 +36,7 @@ static int truncated(const struct decoder *from, const struct place *place)
 static int beyond_memory(const struct decoder *from, const struct place *place)
 {
     return error_set(MAPLOG_LIMIT, "%s.%s: the message needs more than %zu bytes of memory",
-                     place->type->name, place->field->name, from->arena->limit);
+                     place->type->name, wire_field_name(place->field), from->arena->limit);
 }
 
 /* A length or a count; -1: null. What else is below 0 stays so and is refused later. */

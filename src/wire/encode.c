@@ -85,7 +85,7 @@ static inline int put_value(const struct encoder *to, const struct wire_field *f
         const struct wire_string *string = (const struct wire_string *)from;
         if (string->size > INT16_MAX)
             return error_set(MAPLOG_TOO_LARGE, "%s: a string of %d bytes; the protocol ends at %d",
-                             field->name, string->size, INT16_MAX);
+                             wire_field_name(field), string->size, INT16_MAX);
         put_data(to, field, string->at, string->size);
         break;
     }

@@ -36,13 +36,13 @@ struct wire_list {
 
 /* A field: where it lies, and in which versions it is there and may be null. */
 struct wire_field {
-    const char *name;
     const struct wire_struct *child; /* of WIRE_STRUCT */
+    uint16_t name;                   /* where it begins in wire_names */
     uint16_t offset;
     uint8_t kind;
     uint8_t form;
-    int16_t first, last;
-    int16_t null_first, null_last; /* first > last: never */
+    int8_t first, last;           /* no API has more than 127 versions */
+    int8_t null_first, null_last; /* first > last: never */
 };
 
 struct wire_struct {
@@ -56,6 +56,7 @@ struct wire_struct {
     int16_t first_version, last_version, flexible_version; /* of the message */
 };
 
+extern const char wire_names[];           /* of all fields, each with its NUL */
 extern const struct wire_api wire_apis[]; /* by key; gaps have no name */
 
 static inline bool wire_within(int16_t version, int16_t first, int16_t last)
@@ -85,6 +86,11 @@ static inline size_t wire_element_size(const struct wire_field *field)
     default:
         return wire_width(field->kind);
     }
+}
+
+static inline const char *wire_field_name(const struct wire_field *field)
+{
+    return wire_names + field->name;
 }
 
 /* 0, or MAPLOG_UNSUPPORTED with a text. */

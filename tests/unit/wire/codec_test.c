@@ -199,7 +199,7 @@ static bool same_struct(const struct wire_struct *type, const char *a, const cha
                                   (char *)second->first + (size_t)k * size);
         }
         if (!same) {
-            print_error("%s.%s differs\n", type->name, field->name);
+            print_error("%s.%s differs\n", type->name, wire_field_name(field));
             return false;
         }
     }
