@@ -22,6 +22,7 @@
 #define READ_BYTES (256u << 10)
 #define EVENTS 256
 #define SILENCE_MS 2000 /* without any answer: the server hangs */
+#define DRAIN_MS 10000  /* for what is under way at the end: so slow is as bad */
 
 struct member {
     int fd;
@@ -122,7 +123,7 @@ static int connect_one(struct crowd *crowd, struct member *member)
     return ask(crowd, member, 1);
 }
 
-/* "of 10,000 connections, 1,017 came about: ..." */
+/* "after 1017 of 10000 connections: ..." */
 static int fail(const struct crowd *crowd, unsigned whole, int code)
 {
     return error_prefix(code, "after %u of %u connections", whole, crowd->plan.connections);
@@ -228,6 +229,10 @@ static int wait_for_answers(struct running *running)
                          SILENCE_MS / 1000, (unsigned long long)running->under_way);
     if (ready < 0)
         return errno == EINTR ? 0 : error_errno(errno, "cannot wait for answers");
+    if (clock_monotonic_ns() > running->end_ns + DRAIN_MS * 1000000ll)
+        return error_set(MAPLOG_TIMED_OUT,
+                         "%llu requests had no answer %d s after the last of them",
+                         (unsigned long long)running->under_way, DRAIN_MS / 1000);
     int result = 0;
     for (int i = 0; i < ready && !result; i++)
         result = take_answers(running, events[i].data.ptr);

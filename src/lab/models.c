@@ -5,6 +5,7 @@
  * Each point is measured twice: once for time, once with the kernel's counters, which make system
  * calls slower. Server and client have a CPU each.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,14 +140,20 @@ static int measure_server(struct bench *bench, struct subject *subject, bool cou
     return failed;
 }
 
-/* The reason why there are no figures: the server's own words before what the client saw. */
-static void refuse(struct models_point points[MODELS_LOADS], const char *complaint)
+/* The reason why there are no figures, or no counts: the server's own words behind what the client
+ * saw. What was had before stays. */
+static void refuse(struct models_point points[MODELS_LOADS], bool counted, const char *complaint)
 {
     char why[MODELS_WHY];
     snprintf(why, sizeof why, "%.120s%s%.120s", error_text(), complaint[0] ? "; the server: " : "",
              complaint);
-    for (int load = 0; load < MODELS_LOADS; load++)
-        memcpy(points[load].why, why, sizeof why);
+    for (int load = 0; load < MODELS_LOADS; load++) {
+        if (!counted && !points[load].answered)
+            memcpy(points[load].why, why, sizeof why);
+        for (int i = 0; i < COUNTERS; i++)
+            if (!points[load].counted[i])
+                memcpy(points[load].refusals[i], why, sizeof why);
+    }
 }
 
 static void measure(struct bench *bench, const struct model *model,
@@ -160,9 +167,9 @@ static void measure(struct bench *bench, const struct model *model,
         if (!failed)
             failed = measure_server(bench, subject, counted, points);
         if (failed)
-            refuse(points, subject ? subject_complaint(subject) : "");
-        if (subject_stop(subject) && !points[MODELS_ALL].why[0])
-            refuse(points, "");
+            refuse(points, counted, subject ? subject_complaint(subject) : "");
+        if (subject_stop(subject))
+            points[MODELS_ALL].killed = true;
     }
 }
 

@@ -11,6 +11,8 @@
 #define HEAVY 4.0     /* memory of a connection, beside the least of any engine */
 #define SATURATED 0.9 /* of the time, the server's CPU works: its rate is its own limit */
 
+#define MANY 100 /* connections, from which on memory is told for each */
+
 #define LIST 512 /* bytes of a list of engines in words */
 
 typedef double (*models_figure)(const struct models_point *point);
@@ -38,12 +40,12 @@ static void put_count(struct sheet *sheet, const struct models_point *point, enu
 static void put_point(struct sheet *sheet, const struct model *model,
                       const struct models_point *point)
 {
-    if (!point->active)
+    if (!point->active || (!point->answered && !point->why[0]))
         return;
     sheet_row(sheet, model->roof ? SHEET_ROOF : SHEET_MEASURED);
     sheet_text(sheet, "%s", model->name);
     sheet_number(sheet, point->connections);
-    if (point->why[0]) {
+    if (!point->answered) {
         sheet_refused(sheet, "%s", point->why);
         return;
     }
@@ -53,7 +55,10 @@ static void put_point(struct sheet *sheet, const struct model *model,
     sheet_number(sheet, point->cpu_us);
     put_count(sheet, point, COUNTER_CALLS);
     put_count(sheet, point, COUNTER_SWITCHES);
-    sheet_number(sheet, point->private_bytes / 1024);
+    if (point->connections >= MANY)
+        sheet_number(sheet, point->private_bytes / 1024);
+    else
+        sheet_text(sheet, "%s", ""); /* what the first request takes once and for all */
     sheet_number(sheet, point->threads);
 }
 
@@ -188,17 +193,29 @@ static void say_memory(struct sheet *sheet, const struct models *models, enum mo
         sheet_say(sheet, "Who pays memory for each connection: %s.", heavy);
 }
 
+static void say_first_refusal(struct sheet *sheet, const struct model *model, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct models_point *point = &model->points[i][MODELS_ALL];
+        if (!point->why[0])
+            continue;
+        sheet_say(sheet, "What breaks first with %s, at %u connections: %s.", model->name,
+                  point->connections, point->why);
+        return;
+    }
+}
+
 static void say_refusals(struct sheet *sheet, const struct models *models)
 {
     for (unsigned m = 0; m < models->count; m++) {
-        for (unsigned i = 0; i < models->sizes; i++) {
-            const struct models_point *point = &models->models[m].points[i][MODELS_ALL];
-            if (!point->why[0])
-                continue;
-            sheet_say(sheet, "What breaks first with %s, at %u connections: %s.",
-                      models->models[m].name, point->connections, point->why);
-            break;
-        }
+        const struct model *model = &models->models[m];
+        say_first_refusal(sheet, model, models->sizes);
+        for (unsigned i = 0; i < models->sizes; i++)
+            if (model->points[i][MODELS_ALL].killed)
+                sheet_say(sheet,
+                          "With %s and %u connections the server did not end when it was asked "
+                          "to, and was killed.",
+                          model->name, model->points[i][MODELS_ALL].connections);
     }
 }
 

@@ -20,6 +20,7 @@ struct models_point {
     char why[MODELS_WHY]; /* not empty: nothing could be had, for this reason */
     unsigned connections, active;
     bool answered; /* timed: the figures below are there */
+    bool killed;   /* it did not end when it was asked to */
     double per_second, p50_us, p99_us;
     double cpu_us, busy;  /* the server's CPU time for a request; of the time, 0 to 1 */
     double private_bytes; /* of a connection */

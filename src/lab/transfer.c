@@ -204,10 +204,18 @@ static void copy_memory(struct stand *stand, const struct turn *turn)
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-static void refuse(struct transfer_point *point, const char *complaint)
+/* Why there are no figures, or no counts. */
+static void refuse(const struct turn *turn, const char *complaint)
 {
-    snprintf(point->why, TRANSFER_WHY, "%.90s%s%.90s", error_text(),
-             complaint[0] ? "; the server: " : "", complaint);
+    struct transfer_point *point = point_of(turn);
+    char why[TRANSFER_WHY];
+    snprintf(why, sizeof why, "%.90s%s%.90s", error_text(), complaint[0] ? "; the server: " : "",
+             complaint);
+    if (!turn->counted)
+        memcpy(point->why, why, sizeof why);
+    for (int i = 0; i < COUNTERS; i++)
+        if (!point->counted[i])
+            memcpy(point->refusals[i], why, sizeof why);
 }
 
 /* All sizes over both kinds of sockets from one server. */
@@ -229,7 +237,7 @@ static void turn_server(struct stand *stand, struct transfer_method *method, boo
             if (!result)
                 result = ask_server(stand, &turn, subject);
             if (result)
-                refuse(point_of(&turn), subject ? subject_complaint(subject) : "");
+                refuse(&turn, subject ? subject_complaint(subject) : "");
         }
     }
     subject_stop(subject);
@@ -250,7 +258,7 @@ static void turn_stream(struct stand *stand, const struct turn *turn)
     if (!result)
         result = take_stream(stand, turn, subject);
     if (result)
-        refuse(point_of(turn), "");
+        refuse(turn, "");
     subject_stop(subject);
 }
 

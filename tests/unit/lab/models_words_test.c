@@ -134,6 +134,7 @@ static void who_breaks_is_told_with_the_reason(void **state)
     *point(2, 3) = (struct models_point){.connections = 10000, .active = 10000};
     snprintf(point(2, 2)->why, MODELS_WHY, "more than 1,024 descriptors");
     snprintf(point(2, 3)->why, MODELS_WHY, "another");
+    point(1, 3)->killed = true;
     models_words(sheet, &models, MODELS_ALL);
     assert_int_equal(sheet->row_count, 12);
     assert_int_equal(sheet_cell(sheet, 10, 2)->kind, CELL_REFUSED);
@@ -141,6 +142,7 @@ static void who_breaks_is_told_with_the_reason(void **state)
                         "What breaks first with other, at 1000 connections: more than 1,024 "
                         "descriptors.");
     assert_null(find(&sheet->words, "another"));
+    assert_non_null(strstr(find(&sheet->words, "was killed"), "usual and 10000 connections"));
     assert_non_null(strstr(sheet->advice.items[0], "stay with usual"));
 }
 
