@@ -61,6 +61,7 @@ static void run_child(const struct subject_options *options, const struct subjec
 {
     char go;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0); /* ^C is for the lab, which then ends it */
     pins_move_child(options->pins);
     if (read(gate, &go, 1) != 1)
         _exit(1);
