@@ -140,13 +140,26 @@ static int measure_server(struct bench *bench, struct subject *subject, bool cou
     return failed;
 }
 
-/* The reason why there are no figures, or no counts: the server's own words behind what the client
- * saw. What was had before stays. */
+/* How many connections came about, and then the server's own words, or what the client saw. */
+static void explain(const char *complaint, char why[MODELS_WHY])
+{
+    static const char closed[] = " closed: ", after[] = "after ";
+    const char *seen = error_text(), *colon = strchr(seen, ':');
+    const char *cause = strstr(complaint, closed); /* behind the peer's name */
+    if (!complaint[0])
+        snprintf(why, MODELS_WHY, "%s", seen);
+    else if (strncmp(seen, after, sizeof after - 1) == 0 && colon)
+        snprintf(why, MODELS_WHY, "%.*s: %s", (int)(colon - seen), seen,
+                 cause ? cause + sizeof closed - 1 : complaint);
+    else
+        snprintf(why, MODELS_WHY, "%.120s; the server: %.120s", seen, complaint);
+}
+
+/* There are no figures, or no counts, and why; what was had before stays. */
 static void refuse(struct models_point points[MODELS_LOADS], bool counted, const char *complaint)
 {
     char why[MODELS_WHY];
-    snprintf(why, sizeof why, "%.120s%s%.120s", error_text(), complaint[0] ? "; the server: " : "",
-             complaint);
+    explain(complaint, why);
     for (int load = 0; load < MODELS_LOADS; load++) {
         if (!counted && !points[load].answered)
             memcpy(points[load].why, why, sizeof why);

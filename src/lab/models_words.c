@@ -161,7 +161,8 @@ static void say_growth(struct sheet *sheet, const struct models *models, enum mo
         if (most->cpu_us > PAYS * few->cpu_us)
             add(pays, "%s (%.2f us at %u, %.2f us at %u)", model->name, few->cpu_us,
                 few->connections, most->cpu_us, most->connections);
-        else if (most->per_second > SCALES * few->per_second)
+        else if (point_of(model, models->sizes - 1, load) &&
+                 most->per_second > SCALES * few->per_second)
             add(flat, "%s", model->name);
     }
     if (pays[0])
