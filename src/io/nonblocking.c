@@ -2,7 +2,10 @@
  * nonblocking.c - the engine that never asks: it tries whatever is parked, again and again. A wait
  * costs a call for every operation and round, and a CPU as long as it lasts.
  *
- * Between rounds that moved nothing it gives its CPU away. MEASURED
+ * Between rounds that moved nothing it lets others have the CPU (sched_yield), for they may be
+ * those that it waits for. Echo of 64 bytes, one connection, its client on the same CPU: 154,000
+ * round trips a second; 40,000 to 55,000 when it sleeps a microsecond instead, which timers make
+ * 50; down to 48,000 when it spins on. With a CPU of its own: 59,000, 46,000 and 56,000.
  */
 #include <stdlib.h>
 
