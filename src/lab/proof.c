@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include <linux/errqueue.h> /* needs <time.h> */
 
 #include "base/error.h"
+#include "lab/scratch.h"
 #include "os/clock.h"
 #include "os/socket.h"
 
@@ -25,9 +25,9 @@
 
 /* What one way is tried with, made anew each time. */
 struct trial {
-    int file, pipe[2];
+    struct scratch file;
+    int pipe[2];
     int sender, receiver;
-    uint8_t *mapping; /* of the file */
     uint8_t buffer[BYTES], arrived[BYTES];
 };
 
@@ -45,7 +45,7 @@ static int whole(ssize_t moved, const char *call)
 
 static int read_file(struct trial *trial)
 {
-    return whole(pread(trial->file, trial->buffer, BYTES, 0), "read");
+    return whole(pread(trial->file.fd, trial->buffer, BYTES, 0), "read");
 }
 
 static int write_buffer(struct trial *trial)
@@ -55,19 +55,19 @@ static int write_buffer(struct trial *trial)
 
 static int write_mapping(struct trial *trial)
 {
-    return whole(write(trial->sender, trial->mapping, BYTES), "write");
+    return whole(write(trial->sender, trial->file.map, BYTES), "write");
 }
 
 static int send_file(struct trial *trial)
 {
     off_t position = 0;
-    return whole(sendfile(trial->sender, trial->file, &position, BYTES), "sendfile");
+    return whole(sendfile(trial->sender, trial->file.fd, &position, BYTES), "sendfile");
 }
 
 static int splice_in(struct trial *trial)
 {
     loff_t position = 0;
-    return whole(splice(trial->file, &position, trial->pipe[1], NULL, BYTES, 0), "splice");
+    return whole(splice(trial->file.fd, &position, trial->pipe[1], NULL, BYTES, 0), "splice");
 }
 
 static int splice_out(struct trial *trial)
@@ -79,7 +79,7 @@ static int send_pages(struct trial *trial)
 {
     if (!socket_allow_zerocopy(trial->sender))
         return error_set(MAPLOG_UNSUPPORTED, "these sockets have no MSG_ZEROCOPY");
-    return whole(send(trial->sender, trial->mapping, BYTES, MSG_ZEROCOPY), "send");
+    return whole(send(trial->sender, trial->file.map, BYTES, MSG_ZEROCOPY), "send");
 }
 
 /* ---- the source changes ---------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ static int fill_file(const struct trial *trial, int byte)
 {
     uint8_t bytes[BYTES];
     memset(bytes, byte, BYTES);
-    return whole(pwrite(trial->file, bytes, BYTES, 0), "write to the file");
+    return whole(pwrite(trial->file.fd, bytes, BYTES, 0), "write to the file");
 }
 
 static int change_file(struct trial *trial)
@@ -157,18 +157,10 @@ static int connect_pair(struct trial *trial, bool local)
 static int open_trial(struct trial *trial, const char *directory, bool local)
 {
     memset(trial, 0, sizeof *trial);
-    trial->file = trial->pipe[0] = trial->pipe[1] = trial->sender = trial->receiver = -1;
-    trial->file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (trial->file < 0)
-        return error_errno(errno, "no file in %s", directory);
-    int result = fill_file(trial, OLD);
-    if (!result) {
-        trial->mapping = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, trial->file, 0);
-        if (trial->mapping == MAP_FAILED) {
-            trial->mapping = NULL;
-            result = error_errno(errno, "cannot map a file");
-        }
-    }
+    trial->pipe[0] = trial->pipe[1] = trial->sender = trial->receiver = -1;
+    int result = scratch_open(&trial->file, directory, BYTES);
+    if (!result)
+        result = fill_file(trial, OLD);
     if (!result && pipe2(trial->pipe, O_CLOEXEC) != 0)
         result = error_errno(errno, "cannot make a pipe");
     return result ? result : connect_pair(trial, local);
@@ -176,12 +168,11 @@ static int open_trial(struct trial *trial, const char *directory, bool local)
 
 static void close_trial(struct trial *trial)
 {
-    const int fds[] = {trial->file, trial->pipe[0], trial->pipe[1], trial->sender, trial->receiver};
+    const int fds[] = {trial->pipe[0], trial->pipe[1], trial->sender, trial->receiver};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    if (trial->mapping)
-        munmap(trial->mapping, BYTES);
+    scratch_close(&trial->file);
 }
 
 /* All of the way's steps; behind the one that is looked at, the source changes. */

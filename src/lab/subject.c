@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "os/socket.h"
 
 #define START_MS 10000
@@ -27,7 +28,7 @@ struct subject {
     pid_t pid; /* -1: none */
     bool is_program;
     bool counting;
-    int notes; /* file without a name, its standard error */
+    int notes; /* memory file, its standard error */
     struct counters counters;
     char addresses[2][SOCKET_TEXT]; /* TCP, Unix */
     char path[SOCKET_TEXT];         /* of the Unix socket */
@@ -189,12 +190,11 @@ int subject_start(const struct subject_options *options, struct subject **subjec
     struct subject *made = calloc(1, sizeof *made);
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a server");
-    made->pid = -1;
+    made->pid = made->notes = -1;
     made->is_program = options->program;
-    made->notes = open(options->directory, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
-    snprintf(made->path, sizeof made->path, "/tmp/maplog-lab-%d.sock", (int)getpid());
+    snprintf(made->path, sizeof made->path, "%s/server.sock", options->directory);
     snprintf(made->addresses[1], SOCKET_TEXT, "unix://%.*s", SOCKET_TEXT - 8, made->path);
-    int result = made->notes < 0 ? error_errno(errno, "no file in %s", options->directory) : 0;
+    int result = file_memory("notes", &made->notes);
     if (!result)
         result = made->is_program ? start_program(options, made) : start_roof(options, made);
     if (result) {

@@ -17,7 +17,7 @@ struct subject;
 
 struct subject_options {
     const struct pins *pins;
-    const char *directory; /* for its notes and its Unix socket */
+    const char *directory; /* absolute path; for its Unix socket */
     bool counted;          /* system calls become slower when they are: not while time is taken */
 
     const char *program; /* to execute with `serve`; NULL: the function below */
