@@ -310,8 +310,9 @@ static int measure_all(struct stand *stand)
     unsigned done = 0, all = (stand->rounds + 1) * transfers->count;
     for (unsigned round = 0; round <= stand->rounds; round++) {
         bool counted = round == stand->rounds;
-        for (unsigned m = 0; m < transfers->count; m++) {
-            struct transfer_method *method = &transfers->methods[m];
+        for (unsigned turn = 0; turn < transfers->count; turn++) {
+            /* Another one is the first each time: what the last one left in caches differs. */
+            struct transfer_method *method = &transfers->methods[(turn + round) % transfers->count];
             if (counted)
                 lab_progress(stand->lab, done++, all, "transfer: %s, counting", method->name);
             else

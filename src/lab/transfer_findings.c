@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NEAR 1.05 /* figures nearer than that are not told apart */
+#define NEAR 1.05   /* figures nearer than that are not told apart */
+#define LARGER 1.25 /* a difference worth a word */
 #define TYPICAL_CHUNK 65536
 #define LIST 512 /* bytes of a list in words */
 
@@ -141,22 +142,47 @@ static void say_time(struct sheet *sheet, const struct transfers *transfers, boo
                   copy->cpu / file->cpu);
 }
 
+/* Whether a call for more costs less. */
+static void say_roof(struct sheet *sheet, const struct transfers *transfers, bool local)
+{
+    const struct transfer_point *best = NULL, *last = NULL;
+    unsigned at = 0, end = 0;
+    for (unsigned i = 0; i < transfers->chunks; i++) {
+        const struct transfer_point *point = point_of(transfers, "bare sendfile", local, i);
+        if (!point)
+            continue;
+        if (!best || point->cpu < best->cpu) {
+            best = point;
+            at = i;
+        }
+        last = point;
+        end = i;
+    }
+    if (best && last->cpu > LARGER * best->cpu)
+        sheet_say(sheet,
+                  "Calls for more are not cheaper: a bare loop of sendfile takes %.3f CPU seconds "
+                  "for a GB by %zu KiB a call, and %.3f by %zu KiB.",
+                  best->cpu, transfers->chunk[at] / 1024, last->cpu, transfers->chunk[end] / 1024);
+}
+
 void transfer_say_claims(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     say_switches(sheet, transfers, local);
     say_copies(sheet, transfers, local);
     say_time(sheet, transfers, local);
+    say_roof(sheet, transfers, local);
 }
 
 void transfer_say_proofs(struct sheet *sheet, const struct transfers *transfers)
 {
     const struct transfer_proof *zerocopy = &transfers->proofs[0][PROOF_ZEROCOPY];
-    sheet_say(sheet,
-              "A page is sent by bare system calls. When a step is over, the bytes change where "
-              "it took them from, and only then the other end reads: who reads them as they had "
-              "been reads a copy, who reads them changed was sent a reference. Hence what was "
-              "handed to sendfile or splice must stay as it is, and records that are published "
-              "do.");
+    sheet_say(
+        sheet,
+        "Some pages are sent by bare system calls. When a step is over, the bytes change where "
+        "it took them from, and only then the other end reads: who reads them as they had "
+        "been reads a copy, who reads them changed was sent a reference. Hence what was "
+        "handed to sendfile or splice must stay as it is, and records that are published "
+        "do.");
     if (!zerocopy->result && zerocopy->proof.notified && zerocopy->proof.notified_copied)
         sheet_say(sheet,
                   "MSG_ZEROCOPY copies all the same on the loopback, and the kernel says so in its "
@@ -246,18 +272,18 @@ static void say_auto(struct sheet *sheet, const struct transfers *transfers, boo
 }
 
 /* "4 to 16 KiB: mmap" - the best stays the best as long as none is clearly better. */
-static void advise(struct sheet *sheet, const struct transfers *transfers, bool local)
+static void list_best(const struct transfers *transfers, bool local, transfer_figure figure,
+                      char list[LIST])
 {
-    char list[LIST] = "";
     for (unsigned i = 0, next; i < transfers->chunks; i = next) {
-        const struct transfer_method *best = best_of(transfers, local, i, cpu_of);
+        const struct transfer_method *best = best_of(transfers, local, i, figure);
         next = i + 1;
         if (!best)
             continue;
         for (; next < transfers->chunks; next++) {
-            const struct transfer_method *other = best_of(transfers, local, next, cpu_of);
+            const struct transfer_method *other = best_of(transfers, local, next, figure);
             const struct transfer_point *same = point_of(transfers, best->name, local, next);
-            if (!other || !same || same->cpu > NEAR * other->points[local][next].cpu)
+            if (!other || !same || figure(same) > NEAR * figure(&other->points[local][next]))
                 break;
         }
         if (next == i + 1)
@@ -266,9 +292,20 @@ static void advise(struct sheet *sheet, const struct transfers *transfers, bool 
             add(list, "%zu to %zu KiB: %s", transfers->chunk[i] / 1024,
                 transfers->chunk[next - 1] / 1024, best->name);
     }
-    if (list[0])
-        sheet_advise(sheet, "%s, what costs the sender least CPU for chunks of %s.",
-                     local ? "Over a Unix socket" : "Over TCP", list);
+}
+
+static void advise(struct sheet *sheet, const struct transfers *transfers, bool local)
+{
+    const char *over = local ? "Over a Unix socket" : "Over TCP";
+    char cheapest[LIST] = "", fastest[LIST] = "";
+    list_best(transfers, local, cpu_of, cheapest);
+    list_best(transfers, local, slowness_of, fastest);
+    if (cheapest[0])
+        sheet_advise(sheet, "%s, what costs the sender least CPU for chunks of %s.", over,
+                     cheapest);
+    if (fastest[0])
+        sheet_advise(sheet, "%s, what brings most to one receiver for chunks of %s.", over,
+                     fastest);
 }
 
 /* Whether there is anything to choose. */

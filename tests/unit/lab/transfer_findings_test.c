@@ -67,7 +67,9 @@ static void the_best_is_told_by_ranges_of_sizes(void **state)
     transfer_settle(&transfers);
     transfer_say_best(sheet, &transfers, false);
     assert_non_null(
-        strstr(find(&sheet->advice, "Over TCP"), "4 to 16 KiB: mmap, 64 to 256 KiB: sendfile"));
+        strstr(find(&sheet->advice, "least CPU"), "4 to 16 KiB: mmap, 64 to 256 KiB: sendfile"));
+    assert_non_null(
+        strstr(find(&sheet->advice, "brings most"), "4 to 16 KiB: mmap, 64 to 256 KiB: sendfile"));
     assert_non_null(strstr(find(&sheet->words, "sender's CPU, auto is within 5 %"),
                            "4 KiB, 16 KiB, 64 KiB, 256 KiB"));
     assert_non_null(strstr(find(&sheet->advice, "auto, the default"), "leave it"));
@@ -138,6 +140,21 @@ static void switches_are_two_for_a_call(void **state)
     assert_non_null(strstr(find(&sheet->words, "Mode switches"), "copy 7.0 (said: 4)"));
 }
 
+static void larger_calls_that_cost_more_are_told(void **state)
+{
+    (void)state;
+    transfers.methods[COPY].name = "bare sendfile";
+    transfers.methods[COPY].kind = TRANSFER_STREAM;
+    transfer_settle(&transfers); /* 2, 1, 0.9, 0.9 */
+    transfer_say_claims(sheet, &transfers, false);
+    assert_string_equal(find(&sheet->words, "not cheaper"), "");
+    set(COPY, 3, 1.8);
+    transfer_settle(&transfers);
+    transfer_say_claims(sheet, &transfers, false);
+    assert_non_null(strstr(find(&sheet->words, "not cheaper"),
+                           "0.900 CPU seconds for a GB by 64 KiB a call, and 1.800 by 256 KiB"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +164,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_not_measured_does_not_compete, begin, end),
         cmocka_unit_test_setup_teardown(claims_hold_or_not_by_what_is_proven, begin, end),
         cmocka_unit_test_setup_teardown(switches_are_two_for_a_call, begin, end),
+        cmocka_unit_test_setup_teardown(larger_calls_that_cost_more_are_told, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
