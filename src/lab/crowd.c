@@ -2,7 +2,6 @@
 #include "lab/crowd.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,10 +49,11 @@ static int ask(struct crowd *crowd, struct member *member, unsigned times)
         request_write(request, member->offset, crowd->asking + i * request->size);
         member->offset = request_next(request, member->offset);
     }
-    size_t size = times * request->size;
-    if (send(member->fd, crowd->asking, size, MSG_NOSIGNAL) != (ssize_t)size)
-        return error_errno(errno, "a request cannot be sent");
-    return 0;
+    size_t size = times * request->size; /* little: a socket that hears its answers takes it */
+    ssize_t sent = send(member->fd, crowd->asking, size, MSG_NOSIGNAL);
+    if (sent == (ssize_t)size)
+        return 0;
+    return error_errno(sent < 0 ? errno : EAGAIN, "a request cannot be sent");
 }
 
 /* Takes what has come; *answers: how many ended with it. */

@@ -103,7 +103,7 @@ static int run_counted(struct bench *bench, struct subject *subject, struct crow
     return failed;
 }
 
-/* Few first: what the memory is by then, idle connections need. */
+/* Few first: all others have been idle since they came. */
 static int run_loads(struct bench *bench, struct subject *subject, struct crowd *crowd,
                      bool counted, struct models_point points[MODELS_LOADS])
 {
