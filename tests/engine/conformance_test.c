@@ -1,7 +1,6 @@
 /* conformance_test.c - what every engine must do, run for each of them by its name. */
-#include "scene.h"
-
-#include <sys/resource.h>
+#include "bytes.h"
+#include "echo.h"
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
@@ -66,55 +65,6 @@ static void bytes_wait_for_a_receive_that_comes_later(void **state)
     assert_int_equal(receive.operation.received[0], 'd');
 }
 
-/* Receives, sends back, receives again: all from within done(). */
-struct echo {
-    struct io_operation receive; /* first */
-    struct io_operation send;
-    struct io_slice slice;
-    char bytes[100];
-    size_t total;
-    bool ended;
-};
-
-static void echo_received(struct io_operation *operation, int result)
-{
-    struct echo *echo = (struct echo *)operation;
-    echo->ended = result <= 0;
-    if (echo->ended)
-        return;
-    echo->total += (size_t)result;
-    echo->slice = memory_slice(operation->received, (size_t)result);
-    io_send(scene.engine, &echo->send);
-}
-
-static void echo_sent(struct io_operation *operation, int result)
-{
-    struct echo *echo = (struct echo *)((char *)operation - offsetof(struct echo, send));
-    assert_int_equal(result, 0);
-    io_receive(scene.engine, &echo->receive);
-}
-
-static void echo_begin(struct echo *echo, int fd)
-{
-    *echo = (struct echo){.receive = {.fd = fd, .done = echo_received},
-                          .send = {.fd = fd, .done = echo_sent}};
-    echo->receive.buffer = (uint8_t *)echo->bytes;
-    echo->receive.size = sizeof echo->bytes;
-    echo->send.slices = &echo->slice;
-    echo->send.count = 1;
-    io_receive(scene.engine, &echo->receive);
-}
-
-/* Again and again: the peer may have an answer before its sender's done() is called, and only then
- * there is a receive to be cancelled. */
-static void echo_end(struct echo *echo)
-{
-    while (!echo->ended) {
-        io_cancel(scene.engine, &echo->receive);
-        assert_int_equal(io_wait(scene.engine, -1), 0);
-    }
-}
-
 static void a_stream_is_echoed_in_order_from_within_done(void **state)
 {
     (void)state;
@@ -151,47 +101,6 @@ static void a_unix_socket_does_as_well(void **state)
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
-
-#define CROWD 1000
-
-static void a_thousand_connections_are_served(void **state)
-{
-    (void)state;
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    static struct echo echoes[CROWD];
-    static struct probe accept;
-    int listener = scene_listen();
-    for (int i = 0; i < CROWD; i++) {
-        scene_connect(listener);
-        accept = probe_on(listener);
-        io_accept(scene.engine, &accept.operation);
-        int fd = scene_until(&accept);
-        assert_true(fd >= 0);
-        assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-        assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-        echo_begin(&echoes[i], scene_add(fd));
-    }
-    for (int i = 0; i < CROWD; i++)
-        write_all(scene.peers[i], &i, sizeof i);
-    for (bool all = false; !all;) {
-        assert_int_equal(io_wait(scene.engine, -1), 0);
-        all = true;
-        for (int i = 0; i < CROWD; i++)
-            all = all && echoes[i].total == sizeof i;
-    }
-    for (int i = 0; i < CROWD; i++) {
-        int back;
-        read_all(scene.peers[i], &back, sizeof back);
-        assert_int_equal(back, i);
-    }
-    for (int i = 0; i < CROWD; i++)
-        io_cancel(scene.engine, &echoes[i].receive);
-    for (int i = 0; i < CROWD; i++)
-        echo_end(&echoes[i]);
-}
 
 static void a_process_without_descriptors_accepts_later(void **state)
 {
@@ -304,8 +213,7 @@ static void what_waits_is_cancelled_once(void **state)
     (void)state;
     int peer, fd = scene_pair(&peer), listener = scene_listen();
     struct probe accept = probe_on(listener), receive = probe_on(fd), send = probe_on(fd);
-    struct mapped_file file = mapped_file_make(64u << 20); /* more than any socket takes */
-    struct io_slice slice = file_slice(&file, 0, file.size);
+    struct io_slice slice = file_slice(big_file(), 0, big_file()->size);
     io_accept(scene.engine, &accept.operation);
     io_receive(scene.engine, &receive.operation);
     send.operation.slices = &slice;
@@ -315,7 +223,6 @@ static void what_waits_is_cancelled_once(void **state)
     expect_closed_once(&accept);
     expect_closed_once(&receive);
     expect_closed_once(&send);
-    mapped_file_close(&file);
 }
 
 static void what_was_just_submitted_is_cancelled_too(void **state)
@@ -425,14 +332,12 @@ static void the_limit_of_descriptors_is_kept(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-#define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_begin, scene_end)
     const struct CMUnitTest tests[] = {
         SCENE(done_is_never_called_by_the_call_that_submits),
         SCENE(a_receive_without_a_buffer_uses_the_engines),
         SCENE(bytes_wait_for_a_receive_that_comes_later),
         SCENE(a_stream_is_echoed_in_order_from_within_done),
         SCENE(a_unix_socket_does_as_well),
-        SCENE(a_thousand_connections_are_served),
         SCENE(a_process_without_descriptors_accepts_later),
         SCENE(an_answer_goes_out_after_the_peer_ended_its_sending),
         SCENE(the_end_is_seen_by_a_receive_that_waits_and_by_a_later_one),
@@ -446,8 +351,5 @@ int main(void)
         SCENE(misuse_is_an_error_of_the_operation),
         SCENE(the_limit_of_descriptors_is_kept),
     };
-    int failed = 0;
-    for (unsigned i = 0; (scene_engine = io_name(i)) != NULL; i++)
-        failed += cmocka_run_group_tests_name(scene_engine, tests, NULL, NULL);
-    return failed;
+    return scene_run_all(tests, sizeof tests / sizeof tests[0]);
 }

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,11 +27,12 @@
 #include "os/socket.h"
 
 #define SCENE_SOCKETS 4096
-#define SCENE_PEERS_FROM 1100 /* descriptors */
+#define SCENE_PEERS_FROM 1100          /* descriptors */
 #define SCENE_MEMORY_BYTES (32u << 10) /* file slices below are sent from memory */
 #define SCENE_BUFFER_BYTES (64u << 10)
 
 static const char *scene_engine; /* its name */
+static const char *scene_send;   /* how files are sent; NULL: as the engine would by itself */
 
 static struct {
     struct io_engine *engine;
@@ -64,7 +66,7 @@ static inline struct probe probe_on(int fd)
 static inline int scene_begin(void **state)
 {
     (void)state;
-    struct io_limits limits = {SCENE_SOCKETS, SCENE_BUFFER_BYTES, SCENE_MEMORY_BYTES};
+    struct io_limits limits = {SCENE_SOCKETS, SCENE_BUFFER_BYTES, SCENE_MEMORY_BYTES, scene_send};
     scene.added_count = scene.peer_count = 0;
     return io_open(scene_engine, &limits, &scene.engine);
 }
@@ -185,42 +187,59 @@ static inline void read_all(int fd, void *to, size_t length)
     }
 }
 
-/* A file of so many bytes, each of which tells its position, and its mapping. */
-struct mapped_file {
-    int fd;
-    size_t size;
-    uint8_t *at;
-};
-
-static inline uint8_t byte_at(size_t position)
+/* As many descriptors as the system allows. */
+static inline void scene_raise_limits(void)
 {
-    return (uint8_t)(position * 31 + position / 251);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static inline struct mapped_file mapped_file_make(size_t size)
+/* ---- running a list ---------------------------------------------------------------------------
+ */
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_begin, scene_end)
+#define SCENE_TESTS 64 /* in a list */
+#define SCENE_NAME 400 /* bytes of a test's name */
+
+static inline void scene_skip(void **state)
 {
-    struct mapped_file file = {.fd = memfd_create("engine-test", MFD_CLOEXEC), .size = size};
-    assert_true(file.fd >= 0);
-    assert_int_equal(ftruncate(file.fd, (off_t)size), 0);
-    file.at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0);
-    assert_ptr_not_equal(file.at, MAP_FAILED);
-    for (size_t i = 0; i < size; i++)
-        file.at[i] = byte_at(i);
-    return file;
+    (void)state;
+    skip();
 }
 
-static inline void mapped_file_close(struct mapped_file *file)
+/* The list for scene_engine and scene_send, which each test's name tells. What io_open says is
+ * unsupported, and why, is one test that is skipped. Returns how many failed. */
+static inline int scene_run(const struct CMUnitTest *tests, size_t count)
 {
-    munmap(file->at, file->size);
-    close(file->fd);
+    static char names[SCENE_TESTS][SCENE_NAME];
+    struct CMUnitTest named[SCENE_TESTS];
+    char group[SCENE_NAME / 4];
+    int result = scene_begin(NULL);
+    if (result == 0)
+        io_close(scene.engine);
+    snprintf(group, sizeof group, "%s%s%s", scene_engine, scene_send ? " by " : "",
+             scene_send ? scene_send : "");
+    if (result == MAPLOG_UNSUPPORTED) {
+        snprintf(names[0], SCENE_NAME, "%s: %s", group, error_text());
+        named[0] = (struct CMUnitTest){names[0], scene_skip, NULL, NULL, NULL};
+        return _cmocka_run_group_tests(group, named, 1, NULL, NULL);
+    }
+    for (size_t i = 0; i < count; i++) {
+        named[i] = tests[i];
+        snprintf(names[i], SCENE_NAME, "%s: %s", group, tests[i].name);
+        named[i].name = names[i];
+    }
+    return _cmocka_run_group_tests(group, named, count, NULL, NULL);
 }
 
-static inline struct io_slice file_slice(const struct mapped_file *file, size_t from, size_t size)
+/* ... for every engine. */
+static inline int scene_run_all(const struct CMUnitTest *tests, size_t count)
 {
-    return (struct io_slice){file->at + from, size, file->fd, from};
-}
-
-static inline struct io_slice memory_slice(const void *at, size_t size)
-{
-    return (struct io_slice){at, size, -1, 0};
+    int failed = 0;
+    scene_send = NULL;
+    for (unsigned i = 0; (scene_engine = io_name(i)) != NULL; i++)
+        failed += scene_run(tests, count);
+    return failed;
 }

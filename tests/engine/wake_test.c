@@ -107,7 +107,8 @@ static void a_signal_during_the_wait_is_no_error(void **state)
 {
     (void)state;
 #ifdef __SANITIZE_THREAD__
-    /* It holds signals back until a waiting call that it knows; io_uring_enter and futex are none. */
+    /* It holds signals back until a waiting call that it knows; io_uring_enter and futex are none.
+     */
     if (strcmp(scene_engine, "epoll") != 0 && strcmp(scene_engine, "poll") != 0)
         return;
 #endif
@@ -125,7 +126,6 @@ static void a_signal_during_the_wait_is_no_error(void **state)
 
 int main(void)
 {
-#define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_begin, scene_end)
     const struct CMUnitTest tests[] = {
         SCENE(a_wait_ends_when_its_time_is_over),
         SCENE(a_wake_ends_the_next_wait_once),
@@ -134,8 +134,5 @@ int main(void)
         SCENE(a_signal_handler_may_wake),
         SCENE(a_signal_during_the_wait_is_no_error),
     };
-    int failed = 0;
-    for (unsigned i = 0; (scene_engine = io_name(i)) != NULL; i++)
-        failed += cmocka_run_group_tests_name(scene_engine, tests, NULL, NULL);
-    return failed;
+    return scene_run_all(tests, sizeof tests / sizeof tests[0]);
 }
