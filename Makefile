@@ -43,7 +43,7 @@ HOT := $(wildcard src/base/*.c src/wire/*.c src/log/record*.c) \
     src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c src/shm/lease.c \
     $(wildcard src/lab/*.c)
 COLD := $(filter-out $(HOT),$(wildcard src/*/*.c src/*/*/*.c))
-$(COLD:%.c=$(OUT)/%.o): private MODE += -Os
+$(COLD:%.c=$(OUT)/%.o): private MODE += -Oz
 else ifeq ($(BUILD),asan)
 MODE := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
 else ifeq ($(BUILD),tsan)

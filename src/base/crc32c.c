@@ -3,6 +3,18 @@
  * loop does all: about a fifth of ISA-L's speed, which still is several GB/s. */
 #include "base/crc32c.h"
 
+#include "base/cpu.h"
+
+#if defined(__x86_64__)
+bool crc32c_short_here;
+
+/* Early: other constructors may compute CRCs. */
+__attribute__((constructor(101))) static void look_at_cpu(void)
+{
+    crc32c_short_here = CPU_HAS(SSE4_2);
+}
+#endif
+
 #ifdef CRC32C_ALONE
 
 #define POLYNOMIAL 0x82f63b78u /* Castagnoli's, bits reversed */
@@ -43,7 +55,7 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t length)
 static inline void end_vectors(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx"))
+    if (CPU_HAS(AVX))
         __asm__ volatile("vzeroupper");
 #endif
 }

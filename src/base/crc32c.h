@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,10 +19,13 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t length);
 
 #if defined(__x86_64__)
 
+/* Set before main(), by a constructor. */
+extern bool crc32c_short_here;
+
 /* Is the inline loop below allowed on this CPU? One load and a test. */
-static inline int crc32c_has_short(void)
+static inline bool crc32c_has_short(void)
 {
-    return __builtin_cpu_supports("sse4.2");
+    return crc32c_short_here;
 }
 
 /* crc32c() for a few hundred bytes at most, inlined into the caller; only where
@@ -57,9 +61,9 @@ static inline uint32_t crc32c_short(uint32_t crc, const void *data, size_t lengt
 
 #else
 
-static inline int crc32c_has_short(void)
+static inline bool crc32c_has_short(void)
 {
-    return 0;
+    return false;
 }
 
 static inline uint32_t crc32c_short(uint32_t crc, const void *data, size_t length)

@@ -8,7 +8,10 @@
  */
 #include "base/lines.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+#include "base/cpu.h"
 
 #define STEP 64 /* bytes a mask covers, and most ends that one can unfold to */
 
@@ -110,10 +113,10 @@ struct variant {
 static struct variant variant_for(const char *name)
 {
 #if defined(__x86_64__)
-    int bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
-    if (bits && __builtin_cpu_supports("avx512bw") && (!name || strcmp(name, "avx512") == 0))
+    bool bits = CPU_HAS(BMI1) && CPU_HAS(POPCNT);
+    if (bits && CPU_HAS(AVX512BW) && (!name || strcmp(name, "avx512") == 0))
         return (struct variant){"avx512", find_avx512};
-    if (bits && __builtin_cpu_supports("avx2") && (!name || strcmp(name, "avx2") == 0))
+    if (bits && CPU_HAS(AVX2) && (!name || strcmp(name, "avx2") == 0))
         return (struct variant){"avx2", find_avx2};
 #endif
     if (!name || strcmp(name, "scalar") == 0)
@@ -125,9 +128,6 @@ static struct variant chosen = {"scalar", find_scalar};
 
 __attribute__((constructor)) static void choose(void)
 {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-#endif
     chosen = variant_for(NULL);
 }
 
