@@ -30,6 +30,7 @@
     (256u << 20)                    /* bytes that one network request may need beside its frame */
 #define LIMIT_HELPERS 64            /* threads of a server that wait for disks and locks */
 #define LIMIT_TURN_BYTES (1u << 20) /* moved for one connection before others have their turn */
+#define LIMIT_AIO_SOCKETS 1024      /* of a process, with POSIX AIO: each takes up to two threads */
 #define LIMIT_SEGMENTS_CACHED 1024  /* kept mapped for readers by one server */
 #define LIMIT_WRITERS 1024          /* partitions that one server has open for appending */
 #define LIMIT_SESSION_PARTITIONS 524288 /* of all fetch sessions together */

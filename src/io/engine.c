@@ -9,9 +9,9 @@
 
 #define NAMES_SIZE 128 /* text of all names */
 
-static const struct io_methods *const engines[] = {&io_epoll,       &io_poll,        &io_select,
-                                                   &io_nonblocking, &io_sigio,       &io_blocking,
-                                                   &io_pool,        &io_uring_engine};
+static const struct io_methods *const engines[] = {&io_epoll,       &io_poll,  &io_select,
+                                                   &io_nonblocking, &io_sigio, &io_blocking,
+                                                   &io_pool,        &io_aio,   &io_uring_engine};
 
 #define ENGINES (sizeof engines / sizeof engines[0])
 

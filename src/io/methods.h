@@ -24,4 +24,5 @@ struct io_engine {
 
 extern const struct io_methods io_epoll, io_poll, io_select, io_nonblocking, io_sigio;
 extern const struct io_methods io_blocking, io_pool; /* Proactors made of threads */
+extern const struct io_methods io_aio;               /* a Proactor, by glibc's threads */
 extern const struct io_methods io_uring_engine; /* uring_absent.c in a build without liburing */

@@ -2,6 +2,7 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,6 +212,20 @@ void socket_end_sending(int fd)
     shutdown(fd, SHUT_WR);
 }
 
+void socket_end_receiving(int fd)
+{
+    shutdown(fd, SHUT_RD);
+}
+
+int socket_duplicate(int fd, int *again)
+{
+    *again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (*again >= 0)
+        return 0;
+    return error_set(errno == EMFILE ? MAPLOG_LIMIT : MAPLOG_IO,
+                     "cannot make a second descriptor of a socket: %s", strerror(errno));
+}
+
 int socket_set_blocking(int fd, bool blocking)
 {
     int non_blocking = !blocking;
@@ -224,6 +239,12 @@ void socket_limit_waits(int fd, int ms)
 {
     struct timeval limit = {ms / 1000, ms % 1000 * 1000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    socket_limit_sends(fd, ms);
+}
+
+void socket_limit_sends(int fd, int ms)
+{
+    struct timeval limit = {ms / 1000, ms % 1000 * 1000};
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 

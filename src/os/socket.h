@@ -37,12 +37,17 @@ void socket_close(int fd);
 void socket_abort(int fd);
 /* The peer reads an end; receiving goes on. */
 void socket_end_sending(int fd);
+/* Receives read an end behind what has come by now, those that wait in other threads, too. */
+void socket_end_receiving(int fd);
+/* A second descriptor of the same socket. MAPLOG_LIMIT: the process has none left. */
+int socket_duplicate(int fd, int *again);
 
 /* Whether calls wait for the peer. MAPLOG_IO: fd is no descriptor that could. */
 int socket_set_blocking(int fd, bool blocking);
 /* A call that waits does so for at most so long, and then says EAGAIN; 0: without limit. Sockets
  * that are accepted from it inherit this. */
 void socket_limit_waits(int fd, int ms);
+void socket_limit_sends(int fd, int ms); /* only those */
 
 /* From now on sends with MSG_ZEROCOPY leave the bytes where they are; false: this socket (as Unix
  * sockets) or this kernel (before 4.14) has no such thing. */
