@@ -16,7 +16,7 @@
 
 /* A new experiment: its line here and in experiment.h. */
 static const struct experiment *const experiments[] = {
-    &lab_models, &lab_transfer, &lab_receive, &lab_append, &lab_read,
+    &lab_models, &lab_transfer, &lab_receive, &lab_append, &lab_wake, &lab_read, &lab_lines,
 };
 #define EXPERIMENTS (sizeof experiments / sizeof experiments[0])
 
