@@ -1,5 +1,7 @@
-"""A server on the test's directory, and the ways to the log: the directory, its port, its socket."""
+"""A server on the test's directory, and the ways to the log: the directory, its port, its socket.
+MAPLOG_SERVE has further words for the server: "--io poll"."""
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -65,7 +67,7 @@ class Doors:
     def serve(self):
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--data", self.maplog.data, "--listen", self.address, "--listen", self.socket,
-             "--set", "group.initial.rebalance.delay.ms=0"],
+             "--set", "group.initial.rebalance.delay.ms=0", *os.environ.get("MAPLOG_SERVE", "").split()],
             cwd=self.maplog.directory, stderr=self.log)
         self.maplog.started.append(self.process)
         self.serves += 1

@@ -16,7 +16,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
 
-from kafka_server import PROGRAM, Server  # noqa: E402
+from kafka_server import CANNOT_SEND_BY, PROGRAM, Server, choices, engine  # noqa: E402
 from kafka_wire import Peer, answer, batches, fetched, request  # noqa: E402
 
 NONE, OFFSET_OUT_OF_RANGE = 0, 1
@@ -26,14 +26,7 @@ FILLED = 4000  # records that are there from the beginning: four segments
 ANSWER = 8 << 20  # bytes that a client asks for
 
 
-def choices(option):
-    """As the program has them: a new one is tested as soon as it is there."""
-    printed = subprocess.run([PROGRAM, "serve", "--print", "engines"], capture_output=True, text=True, check=True)
-    row = next(line for line in printed.stdout.splitlines() if line.startswith(f"| {option} "))
-    return [name.strip() for name in row.split("|")[3].split(",")]
-
-
-METHODS = choices("--send")
+METHODS = [method for method in choices("--send") if method not in CANNOT_SEND_BY.get(engine(), [])]
 
 
 def value_of(number):

@@ -16,12 +16,27 @@ from kafka_wire import Peer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("MAPLOG", str(ROOT / "build/release/maplog"))
 SECONDS = 60  # until a server that still has not begun, or ended, is broken
+MOST = {"select": 900, "aio": 900}  # connections that an engine serves at once; others: any number
+CANNOT_SEND_BY = {"select": ["zerocopy"], "aio": ["sendfile", "splice", "zerocopy"]}
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def engine():
+    """That of MAPLOG_SERVE, or the default."""
+    words = os.environ.get("MAPLOG_SERVE", "").split()
+    return words[words.index("--io") + 1] if "--io" in words else "epoll"
+
+
+def choices(option):
+    """As the program has them: a new one is tested as soon as it is there."""
+    printed = subprocess.run([PROGRAM, "serve", "--print", "engines"], capture_output=True, text=True, check=True)
+    row = next(line for line in printed.stdout.splitlines() if line.startswith(f"| {option} "))
+    return [name.strip() for name in row.split("|")[3].split(",")]
 
 
 class Server:
