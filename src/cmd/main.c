@@ -19,10 +19,10 @@ static const struct command commands[] = {
     {"import", command_import, "take over the data directory of a Kafka broker"},
     {"export", command_export, "write topics for the data directory of a Kafka broker"},
     {"backup", command_backup, "copy a directory while it is in use"},
-    {"pages", command_pages, "show which pages of the log are in memory, and who maps them"},
+    {"pages", command_instrument, "show which pages of the log are in memory, and who maps them"},
     {"ps", command_ps, "list the attached processes and what each holds"},
-    {"bench", command_bench, "measure this machine"},
-    {"lab", command_lab, "measure every way of waiting, sending, writing and reading here"},
+    {"bench", command_instrument, "measure this machine"},
+    {"lab", command_instrument, "measure every way of waiting, sending, writing and reading here"},
     {NULL, NULL, NULL},
 };
 

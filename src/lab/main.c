@@ -1,4 +1,5 @@
-/* main.c - maplog-lab, which `maplog lab` starts: the table of experiments. */
+/* main.c - maplog-lab, which `maplog lab`, `maplog pages` and `maplog bench` start under these
+ * names: the table of experiments. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +181,7 @@ static void write_command(int argc, char **argv, char command[static FINDINGS_TE
         length += snprintf(command + length, (size_t)(FINDINGS_TEXT - length), " %s", argv[i]);
 }
 
-int main(int argc, char **argv)
+static int lab(int argc, char **argv)
 {
     struct asked asked = {0};
     char help[4096], command[FINDINGS_TEXT];
@@ -192,7 +193,6 @@ int main(int argc, char **argv)
         {0},
     };
     const struct usage usage = {"lab", help, options};
-    process_fill_standard();
     write_help(help, sizeof help);
     write_command(argc, argv, command);
     int status = options_parse(&usage, argc, argv, &asked.names);
@@ -212,6 +212,18 @@ int main(int argc, char **argv)
         status = run(&asked, command);
     }
     words_free(&asked.names);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    process_fill_standard();
+    int (*command)(int argc, char **argv) = lab;
+    if (strcmp(argv[0], "bench") == 0)
+        command = command_bench;
+    else if (strcmp(argv[0], "pages") == 0)
+        command = command_pages;
+    int status = command(argc, argv);
     if (fflush(stdout) != 0 && status == 0) {
         perror("maplog: cannot write to standard output");
         status = EXIT_ERROR;

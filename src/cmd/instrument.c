@@ -1,4 +1,5 @@
-/* lab.c - maplog lab: a program of its own, so that this one stays small. */
+/* instrument.c - maplog lab, pages and bench: what looks and measures is a program of its own, so
+ * that this one stays small. */
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -10,7 +11,7 @@
 
 #define PATH_BYTES 4096
 
-int command_lab(int argc, char **argv)
+int command_instrument(int argc, char **argv)
 {
     (void)argc;
     static const char *const places[] = {"maplog-lab", "../libexec/maplog/maplog-lab"};
