@@ -1,4 +1,5 @@
-/* poll.c - the engine that asks for every parked operation anew: a few sockets, any kernel. */
+/* poll.c - the engine that asks for every socket anew on which something is parked: a few sockets,
+ * any kernel. */
 #include "io/poll.h"
 
 #include <errno.h>
@@ -29,14 +30,15 @@ static struct pollfd *entry(struct poll_list *list, size_t index)
 }
 
 /* The events to ask for; errors and ends are told without. */
-static short wanted(const struct io_operation *operation)
+static short wanted(const struct ready *ready, int fd)
 {
-    if (operation->kind != IO_SEND)
-        return POLLIN;
-    return operation->settling ? 0 : POLLOUT;
+    const struct io_operation *out = ready_parked(ready, fd, DIRECTION_OUT);
+    return (short)((ready_parked(ready, fd, DIRECTION_IN) ? POLLIN : 0) |
+                   (out && !out->settling ? POLLOUT : 0));
 }
 
-/* Asks for the parked operations, one entry each, behind one for the wake; how many in *count. */
+/* Asks for the parked operations, behind an entry for the wake; how many in *count. An entry a
+ * descriptor, not one an operation: the kernel takes no more entries than RLIMIT_NOFILE says. */
 static int ask(struct poll_list *list, const struct ready *ready, size_t *count)
 {
     const struct io_operation *operation = ready->parked.first;
@@ -45,9 +47,12 @@ static int ask(struct poll_list *list, const struct ready *ready, size_t *count)
         *next = (struct pollfd){ready->wake.fd, POLLIN, 0};
     size_t asked = 1;
     for (; next && operation; operation = operation->next) {
+        int fd = operation->fd;
+        if (operation->kind == IO_SEND && ready_parked(ready, fd, DIRECTION_IN))
+            continue; /* by that one's entry */
         next = entry(list, asked++);
         if (next)
-            *next = (struct pollfd){operation->fd, wanted(operation), 0};
+            *next = (struct pollfd){fd, wanted(ready, fd), 0};
     }
     *count = asked;
     return next ? 0 : error_set(MAPLOG_NO_MEMORY, "no memory to poll %zu sockets", asked);

@@ -86,6 +86,13 @@ void ready_event(struct ready *ready, int fd, unsigned events)
     socket->odd |= (events & READY_ODD) != 0;
 }
 
+const struct io_operation *ready_parked(const struct ready *ready, int fd, enum direction direction)
+{
+    const struct socket_entry *socket = sockets_find(&ready->sockets, fd);
+    const struct io_operation *operation = socket ? socket->operations[direction] : NULL;
+    return operation && operation->state == STATE_PARKED ? operation : NULL;
+}
+
 /* ---- attempts -------------------------------------------------------------------------------- */
 
 /* The operation is the caller's again, from here on also its memory. */

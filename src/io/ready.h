@@ -57,6 +57,9 @@ void ready_remove(struct ready *ready, int fd);
 /* For look. */
 void ready_event(struct ready *ready, int fd, unsigned events);
 void ready_woken(struct ready *ready);
+/* What is parked on the descriptor in that direction, or NULL. */
+const struct io_operation *ready_parked(const struct ready *ready, int fd,
+                                        enum direction direction);
 /* Instead: tries everything that is parked; true: something was done, or will be. */
 bool ready_try(struct ready *ready);
 /* Milliseconds for calls that count in them, rounded up. */
