@@ -50,6 +50,7 @@ struct io_operation {
     uint32_t unsettled;       /* a send by zerocopy: calls whose pages the kernel still reads */
     int error;                /* errno of an attempt that failed before done() could be called */
     int result;               /* of an attempt by another thread than done()'s */
+    bool brief;               /* a send: the last call took less than all, without "would block" */
     bool by_file;             /* the present slice goes by its file to its end */
     bool settling;            /* a send: all is handed over, the kernel still reads it */
     uint8_t kind;

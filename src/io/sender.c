@@ -220,6 +220,7 @@ static enum transfer attempt(struct sender *sender, struct io_operation *operati
         ssize_t moved = is_memory(sender, &operation->slices[operation->sent])
                             ? send_memory(sender, operation, room, &asked)
                             : sender->method->send(sender, operation, room, &asked);
+        operation->brief = moved >= 0 && (size_t)moved < asked;
         if (moved < 0) {
             if (errno == EAGAIN || errno == EINTR)
                 return TRANSFER_BLOCKED;
@@ -229,8 +230,8 @@ static enum transfer attempt(struct sender *sender, struct io_operation *operati
         if (sender_advance(operation, (size_t)moved))
             return TRANSFER_DONE;
         room -= (size_t)moved;
-        /* The socket is full: asking once more would only say so. */
-        if ((size_t)moved < asked)
+        /* The socket is full (or a page is gone, which is rare): once more would only say so. */
+        if (operation->brief)
             return TRANSFER_BLOCKED;
         if (room == 0)
             return TRANSFER_MORE;

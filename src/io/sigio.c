@@ -4,8 +4,9 @@
  *
  * No edge is lost, since signals are taken by a look only, before the attempts that it leads to:
  * - What came before a socket was armed: it counts as readable from the beginning.
- * - Room that came between a send that did not fit and its parking: poll asks then, which also has
- *   the kernel tell of room that comes later.
+ * - Room that came between a send that would block and its parking: poll asks then. Later room is
+ *   told; by a Unix socket only after a call that would block, and a call may be short for another
+ *   reason (a page that is gone): so it is tried once more.
  * - Several changes of one look, as bytes and an end: the socket is read until it would block. The
  *   same from then on where urgent bytes came, which cut a read short.
  * - Signals that the queue did not hold: poll asks for all that is parked, all else counts as
@@ -85,7 +86,7 @@ static int park(struct ready *ready, const struct io_operation *operation)
     if (operation->kind != IO_SEND || operation->settling)
         return 0;
     struct pollfd asked = {operation->fd, POLLOUT, 0};
-    if (poll(&asked, 1, 0) > 0)
+    if (operation->brief || poll(&asked, 1, 0) > 0)
         ready_event(ready, operation->fd, READY_OUT);
     return 0;
 }

@@ -355,6 +355,49 @@ static void bytes_behind_urgent_ones_need_no_signal(void **state)
     socket_close_listener(listeners[0]);
 }
 
+struct sent {
+    struct io_operation operation; /* first */
+    int result, ends;
+};
+
+static void note_sent(struct io_operation *operation, int result)
+{
+    struct sent *sent = (struct sent *)operation;
+    sent->result = result;
+    sent->ends++;
+}
+
+/* The kernel stops where the page is gone: short, in a Unix socket that is not full, which
+ * would not signal room. */
+static void a_send_whose_pages_go_away_ends(void **state)
+{
+    (void)state;
+    const size_t size = 1 << 20, left = 120 << 10;
+    char drain[4096];
+    int ends[2], file = memfd_create("sigio", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(file, (off_t)size), 0);
+    uint8_t *at = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
+    assert_true(at != MAP_FAILED);
+    assert_int_equal(ftruncate(file, (off_t)left), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(io_add(engine, ends[0]), 0);
+    struct io_slice slice = {at, size, -1, 0};
+    struct sent sent = {
+        .operation = {.fd = ends[0], .done = note_sent, .slices = &slice, .count = 1}};
+    io_send(engine, &sent.operation);
+    for (int i = 0; i < 1000 && sent.ends == 0; i++) {
+        while (recv(ends[1], drain, sizeof drain, 0) > 0)
+            ;
+        assert_int_equal(io_wait(engine, 10 * 1000 * 1000), 0);
+    }
+    assert_int_equal(sent.ends, 1);
+    assert_int_equal(sent.result, MAPLOG_IO);
+    io_remove(engine, ends[0]);
+    close(ends[0]), close(ends[1]);
+    munmap(at, size);
+    close(file);
+}
+
 int main(void)
 {
 #define ENGINE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -369,6 +412,7 @@ int main(void)
         ENGINE(a_closed_engine_leaves_no_signal),
         ENGINE(a_descriptor_without_signals_is_refused),
         ENGINE(bytes_behind_urgent_ones_need_no_signal),
+        ENGINE(a_send_whose_pages_go_away_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
