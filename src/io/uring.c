@@ -295,6 +295,9 @@ static void uring_wake(struct io_engine *engine)
 static void uring_close(struct io_engine *engine)
 {
     struct uring *uring = (struct uring *)engine;
+    /* What is to be disarmed yet: else a listener's port outlives the process for a moment. */
+    if (uring->begun)
+        uring_ring_enter(uring, 0);
     uring_stream_close(uring);
     uring_ring_close(uring);
     sockets_free(&uring->sockets);

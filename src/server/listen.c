@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "os/clock.h"
 #include "server/note.h"
 
 #define BACKLOG 1024
+#define PORT_WAIT_MS 1000
+#define PORT_PAUSE_NS 10000000
 #define ENTRY_SIZE (SOCKET_HOST + LISTENER_NAME_SIZE + 16)
 
 /* One entry of a list: "NAME://ADDRESS". */
@@ -99,6 +102,18 @@ static bool is_everywhere(const char *address)
            address[0] == '*' || address[0] == ':';
 }
 
+/* A server that was killed may have its port for a moment yet: the kernel gives back what io_uring
+ * held when the process is gone already. */
+static int listen_soon(const char *address, int fds[static SOCKET_LISTENERS])
+{
+    int64_t last_ms = clock_monotonic_ms() + PORT_WAIT_MS;
+    int count;
+    while ((count = socket_listen(address, BACKLOG, fds)) == MAPLOG_BUSY &&
+           clock_monotonic_ms() < last_ms)
+        clock_sleep_ns(PORT_PAUSE_NS);
+    return count;
+}
+
 static int bind_entry(void *context, const struct entry *entry)
 {
     const struct binding *binding = context;
@@ -112,7 +127,7 @@ static int bind_entry(void *context, const struct entry *entry)
                          "PLAINTEXT behind a proxy",
                          entry->name);
     int fds[SOCKET_LISTENERS];
-    int count = socket_listen(entry->address, BACKLOG, fds);
+    int count = listen_soon(entry->address, fds);
     if (count < 0)
         return count;
     for (int i = 0; i < count; i++) {
