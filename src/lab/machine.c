@@ -136,7 +136,7 @@ static void look_at_mitigations(struct machine *machine)
 /* Type of the file system that a directory lies in: the mount point that is its longest prefix. */
 static void look_at_scratch(struct machine *machine, const char *scratch)
 {
-    char line[LINE], type[64] = "unknown", real[4096];
+    char line[LINE], type[48] = "unknown", real[4096];
     size_t longest = 0;
     if (!realpath(scratch, real))
         snprintf(real, sizeof real, "%s", scratch);
