@@ -78,6 +78,17 @@ static void add_ratio(struct sheet *sheet, const struct receive_point *point, in
         sheet_refused(sheet, "%s", measured->why);
 }
 
+static void add_speeds(const struct receive_table *table, const struct measured *plain,
+                       const struct measured *checked)
+{
+    passes_speed(table->sheet, plain, table->bytes);
+    passes_cpu(table->sheet, plain, table->bytes);
+    passes_spread(table->sheet, plain);
+    passes_speed(table->sheet, checked, table->bytes);
+    passes_cpu(table->sheet, checked, table->bytes);
+    passes_spread(table->sheet, checked);
+}
+
 static void add_row(const struct receive_table *table, const struct receive_point *point, int way)
 {
     struct sheet *sheet = table->sheet;
@@ -86,16 +97,24 @@ static void add_row(const struct receive_table *table, const struct receive_poin
     sheet_row(sheet, SHEET_MEASURED);
     sheet_text(sheet, "%zu KiB, %s", point->chunk >> 10, scratch_pages_name(point->pages));
     sheet_text(sheet, "%s", names[way]);
-    passes_speed(sheet, plain, table->bytes);
-    passes_cpu(sheet, plain, table->bytes);
-    passes_spread(sheet, plain);
-    passes_speed(sheet, checked, table->bytes);
-    passes_cpu(sheet, checked, table->bytes);
-    passes_spread(sheet, checked);
+    add_speeds(table, plain, checked);
     add_ratio(sheet, point, way, false);
     add_ratio(sheet, point, way, true);
     passes_count(sheet, plain, COUNTER_FAULTS, megabytes);
     passes_count(sheet, plain, COUNTER_CALLS, megabytes);
+}
+
+void receive_table_roof(struct receive_table *table, size_t chunk, const struct measured *plain,
+                        const struct measured *checked)
+{
+    sheet_row(table->sheet, SHEET_ROOF);
+    sheet_text(table->sheet, "%zu KiB, none", chunk >> 10);
+    sheet_text(table->sheet, "recv, kept nowhere");
+    add_speeds(table, plain, checked);
+    sheet_text(table->sheet, "%s", ""); /* by copy's: of no round with it */
+    sheet_text(table->sheet, "%s", "");
+    passes_count(table->sheet, plain, COUNTER_FAULTS, table->bytes / (1 << 20));
+    passes_count(table->sheet, plain, COUNTER_CALLS, table->bytes / (1 << 20));
 }
 
 void receive_table_add(struct receive_table *table, const struct receive_point *point)
