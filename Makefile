@@ -202,6 +202,7 @@ long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS
 
 clients: ## real Kafka clients of other languages against the server; fetches them by their own tools
 	+@tools/install-dependencies build test && $(call part,release) all || $(BROKEN)
+	@tools/install-clients || true
 	@tests/run --clients
 
 bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=1 for JSON
