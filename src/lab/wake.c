@@ -292,6 +292,30 @@ static const struct trial *best_sleeper(const struct wake *wake)
     return best;
 }
 
+/* Some round of this one was as fast as some round of the best. */
+static bool is_alike(const struct trial *trial, const struct trial *best)
+{
+    double least = trial->medians[0], most = best->medians[0];
+    for (unsigned i = 1; i < trial->rounds; i++)
+        least = trial->medians[i] < least ? trial->medians[i] : least;
+    for (unsigned i = 1; i < best->rounds; i++)
+        most = best->medians[i] > most ? best->medians[i] : most;
+    return least <= most;
+}
+
+/* "futex, pipe": what cannot be told from the best. */
+static void name_alike(const struct wake *wake, const struct trial *best, char *names, size_t size)
+{
+    size_t length = 0;
+    names[0] = '\0';
+    for (int way = HANDS_SPIN + 1; way < HANDS_WAYS; way++) {
+        const struct trial *trial = &wake->trials[way][1];
+        if (trial != best && trial->trips && is_alike(trial, best) && length < size)
+            length += (size_t)snprintf(names + length, size - length, "%s%s", length ? ", " : "",
+                                       hands_name(trial->way));
+    }
+}
+
 static void say(struct sheet *sheet, const struct wake *wake)
 {
     const struct trial *spin = &wake->trials[HANDS_SPIN][1], *best = best_sleeper(wake);
@@ -320,11 +344,14 @@ static void say(struct sheet *sheet, const struct wake *wake)
                      "to a sleeper costs anyway, and who spins longer only heats the CPU.",
                      sleeping);
     }
+    char alike[256];
+    name_alike(wake, best, alike, sizeof alike);
     sheet_advise(sheet,
-                 "To wake another process, %s is fastest here: %.1f us one way, %.1f us of "
-                 "CPU for a round trip.",
-                 hands_name(best->way), sleeping, best->cpu_seconds * 1e6 / (double)best->trips);
-    if (tcp->trips && tcp != best)
+                 "To wake another process, %s is fastest here: %.1f us one way, %.1f us of CPU for "
+                 "a round trip%s%s.",
+                 hands_name(best->way), sleeping, best->cpu_seconds * 1e6 / (double)best->trips,
+                 alike[0] ? "; no slower than the rounds were apart: " : "", alike);
+    if (tcp->trips && !is_alike(tcp, best))
         sheet_advise(sheet,
                      "Over TCP on this machine the same takes %.1f us, %.1f times as long: "
                      "who shares the machine should share memory.",
