@@ -292,11 +292,21 @@ static int choose(struct aio *aio, const char *name)
                      name);
 }
 
-static int aio_open(const struct io_limits *limits, struct io_engine **engine)
+/* As many threads as requests; heeded before the process's first request only. */
+static int allow_threads(void)
 {
-    /* Heeded before the process's first request only. */
+#ifdef __GLIBC__
     const struct aioinit threads = {
         .aio_threads = 2 * LIMIT_AIO_SOCKETS, .aio_num = LIMIT_AIO_SOCKETS, .aio_idle_time = 1};
+    aio_init(&threads);
+    return 0;
+#else
+    return error_set(MAPLOG_UNSUPPORTED, "aio wants glibc, whose threads it can allow for");
+#endif
+}
+
+static int aio_open(const struct io_limits *limits, struct io_engine **engine)
+{
     struct aio *aio = calloc(1, sizeof *aio);
     if (!aio)
         return error_set(MAPLOG_NO_MEMORY, "no memory for an engine");
@@ -306,6 +316,8 @@ static int aio_open(const struct io_limits *limits, struct io_engine **engine)
     aio->wake.fd = -1;
     int error = choose(aio, limits->send);
     if (!error)
+        error = allow_threads();
+    if (!error)
         error = event_open(&aio->wake.fd);
     if (!error)
         error = doorbell_hang(&aio->wake);
@@ -313,7 +325,6 @@ static int aio_open(const struct io_limits *limits, struct io_engine **engine)
         aio_close(&aio->engine);
         return error;
     }
-    aio_init(&threads);
     *engine = &aio->engine;
     return 0;
 }

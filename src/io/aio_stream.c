@@ -11,9 +11,9 @@
 #include "os/file.h"
 #include "os/socket.h"
 
-#define SLICE_MS 100            /* that a write waits for its peer */
-#define PIECE_BYTES (64u << 10) /* copied together for one write */
-#define PLACE_BYTES (16u << 10) /* from here on bytes are written from where they are */
+#define SLICE_MS 100               /* that a write waits for its peer */
+#define PIECE_BYTES (64u << 10)    /* copied together for one write */
+#define IN_PLACE_BYTES (16u << 10) /* from here on bytes are written from where they are */
 
 /* What waits on the descriptor in this direction. */
 static struct io_operation *waiting(const struct aio *aio, int fd, enum direction direction)
@@ -124,7 +124,7 @@ static bool is_in_place(const struct aio *aio, const struct io_slice *slice)
 {
     if (slice->fd >= 0 && (aio->copies || aio->maps))
         return aio->maps;
-    return slice->size >= PLACE_BYTES;
+    return slice->size >= IN_PLACE_BYTES;
 }
 
 /* Small slices together; those of files are read, since a mapping whose file was cut off is no
