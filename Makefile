@@ -88,7 +88,8 @@ LIB_SOURCES := $(filter-out $(CMD_SOURCES) $(LEFT_OUT) src/lab/%,$(wildcard src/
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
 LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
-TEST_SOURCES := $(wildcard tests/*/*_test.c tests/*/*/*_test.c tests/*/*/*/*_test.c)
+TEST_SOURCES := $(filter-out $(if $(URING),,tests/unit/io/uring_test.c),\
+    $(wildcard tests/*/*_test.c tests/*/*/*_test.c tests/*/*/*/*_test.c))
 TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/unit/broker/% tests/unit/server/% \
     tests/unit/io/% tests/shm/% tests/engine/%,$(TEST_SOURCES))
 TESTS := $(call programs,$(if $(filter tsan,$(BUILD)),$(TSAN_SOURCES),$(TEST_SOURCES)))

@@ -51,7 +51,7 @@ struct io_operation {
     int error;                /* errno of an attempt that failed before done() could be called */
     int result;               /* of an attempt by another thread than done()'s */
     bool brief;               /* a send: the last call took less than all, without "would block" */
-    bool by_file;             /* the present slice goes by its file to its end */
+    bool by_copy;             /* a send by zerocopy: the present slice is copied after all */
     bool settling;            /* a send: all is handed over, the kernel still reads it */
     uint8_t kind;
     uint8_t state; /* 0 while it is the caller's */
@@ -84,8 +84,9 @@ void io_accept(struct io_engine *engine, struct io_operation *operation);
 /* result: bytes, 0: the peer has ended its sending, MAPLOG_IO (the peer vanished), MAPLOG_CLOSED.
  */
 void io_receive(struct io_engine *engine, struct io_operation *operation);
-/* result: 0 when all is handed to the kernel, MAPLOG_IO, MAPLOG_CLOSED. A file slice that cannot be
- * read completes with MAPLOG_IO; the stream then cannot go on. */
+/* result: 0 when all is handed to the kernel, MAPLOG_IO (the peer vanished), MAPLOG_CLOSED, or
+ * MAPLOG_CORRUPT: a file ends before its slice does or cannot be read; slices[sent] is that one.
+ * Behind an error the stream cannot go on. */
 void io_send(struct io_engine *engine, struct io_operation *operation);
 /* done(MAPLOG_CLOSED) follows, unless it completed already. */
 void io_cancel(struct io_engine *engine, struct io_operation *operation);

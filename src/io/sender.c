@@ -99,7 +99,7 @@ void sender_begin(struct sender *sender, struct io_operation *operation)
     operation->sent = 0;
     operation->unsettled = 0;
     operation->hold = NULL;
-    operation->by_file = false;
+    operation->by_copy = false;
     operation->copied = false;
 }
 
@@ -205,7 +205,7 @@ bool sender_advance(struct io_operation *operation, size_t moved)
         if (slice->size > 0)
             return false;
         operation->sent++;
-        operation->by_file = false;
+        operation->by_copy = false;
     }
     return true;
 }

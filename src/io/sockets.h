@@ -21,6 +21,7 @@ struct socket_entry {
     bool listens : 1;   /* what is delivered are connections */
     uint8_t generation; /* of the descriptor: which of its sockets this is */
     uint8_t calm;       /* receives in a row that were asked for before the bytes came */
+    uint8_t broken;     /* errno that the kernel told while nobody received, and tells once only */
     uint16_t held_first, held_last; /* what was delivered before anybody received */
 };
 

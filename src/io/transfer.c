@@ -21,7 +21,6 @@ bool transfer_was_gone(int errnum)
     switch (errnum) {
     case ECONNABORTED:
     case EPROTO:
-    case EPERM:
     case ENETDOWN:
     case ENETUNREACH:
     case EHOSTDOWN:
@@ -66,14 +65,17 @@ static int send_error(const struct io_operation *operation)
     const struct io_slice *slice =
         operation->sent < operation->count ? &operation->slices[operation->sent] : NULL;
     if (operation->error == SENDER_FILE_ENDED && slice)
-        return error_set(MAPLOG_IO, "cannot send: the file ends %zu bytes before the slice does",
-                         slice->size);
+        return error_set(MAPLOG_CORRUPT,
+                         "cannot send: the file ends %zu bytes before the slice does", slice->size);
     /* The same from a mapping, where the call says so and no signal does; or its disk failed. */
     if (operation->error == EFAULT && slice)
-        return error_set(MAPLOG_IO,
+        return error_set(MAPLOG_CORRUPT,
                          "cannot send: the file ends before the slice does, or cannot be read; "
                          "%zu bytes are left",
                          slice->size);
+    if (operation->error == EIO) /* sockets have no such error */
+        return error_set(MAPLOG_CORRUPT, "cannot send: the file cannot be read: %s",
+                         strerror(operation->error));
     return error_set(MAPLOG_IO, "cannot send: %s", strerror(operation->error));
 }
 

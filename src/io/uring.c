@@ -272,7 +272,8 @@ static int uring_wait(struct io_engine *engine, int64_t timeout_ns)
         watch_wake(uring);
     uring->told = false;
     run(uring);
-    error = uring_ring_enter(uring, uring->told || uring->first ? 0 : timeout_ns);
+    error =
+        uring_ring_enter(uring, uring->told || uring->first || !uring->watched ? 0 : timeout_ns);
     if (!error)
         reap(uring);
     if (error || !uring->first)

@@ -79,7 +79,7 @@ void uring_send_end(struct uring *uring, struct io_operation *operation)
 
 /* ---- handing over ---------------------------------------------------------------------------- */
 
-/* The present slice, which lies in a mapped file. A slice that goes by_file is copied after all. */
+/* The present slice, which lies in a mapped file. */
 static void prepare_mapped(struct uring *uring, struct io_operation *operation,
                            struct io_uring_sqe *sqe)
 {
@@ -88,7 +88,7 @@ static void prepare_mapped(struct uring *uring, struct io_operation *operation,
     size_t size = slice->size < LIMIT_TURN_BYTES ? slice->size : LIMIT_TURN_BYTES;
     int flags = MSG_NOSIGNAL | (sender_more(operation, size) ? MSG_MORE : 0);
     uint32_t number = uring->free_notice;
-    if (number == URING_NOTICES || operation->by_file || socket->copied) {
+    if (number == URING_NOTICES || operation->by_copy || socket->copied) {
         io_uring_prep_send(sqe, operation->fd, slice->at, size, flags);
         uring_ring_tag(sqe, (uintptr_t)operation, URING_OPERATION);
         return;
@@ -176,9 +176,9 @@ enum transfer uring_send_moved(struct uring *uring, struct io_operation *operati
         return TRANSFER_MORE;
     case ENOMEM:
     case ENOBUFS: /* too many pages are held already (RLIMIT_MEMLOCK) */
-        if (!uring->zerocopy || operation->by_file)
+        if (!uring->zerocopy || operation->by_copy)
             break;
-        operation->by_file = true;
+        operation->by_copy = true;
         return TRANSFER_MORE;
     }
     operation->error = -result;

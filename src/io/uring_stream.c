@@ -150,6 +150,16 @@ static int take_connection(struct uring *uring, int listener)
     return -1;
 }
 
+/* An error that belongs to the stream, and is none of how it was asked for. */
+static bool is_end(const struct io_uring_cqe *cqe)
+{
+    const int passing[] = {ECANCELED, ENOBUFS, EAGAIN, EINTR};
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
+        if (cqe->res == -passing[i])
+            return false;
+    return cqe->res < 0;
+}
+
 /* ---- operations ------------------------------------------------------------------------------ */
 
 static bool has_held(const struct uring *uring, const struct socket_entry *socket,
@@ -189,6 +199,12 @@ bool uring_stream_start(struct uring *uring, struct io_operation *operation)
     struct socket_entry *socket = sockets_find(&uring->sockets, operation->fd);
     if (has_held(uring, socket, operation)) {
         finish_held(uring, socket, operation);
+        return true;
+    }
+    if (socket->broken) {
+        operation->error = socket->broken;
+        socket->broken = 0;
+        uring_finish(uring, operation, transfer_error(operation));
         return true;
     }
     if (operation->kind == IO_RECEIVE && operation->buffer) {
@@ -239,9 +255,11 @@ void uring_stream_polled(struct uring *uring, struct io_operation *operation)
 static void follow_end(struct uring *uring, struct io_operation *operation, int result)
 {
     operation->error = result < 0 ? -result : 0;
-    if (operation->error == ENOBUFS && operation->kind == IO_RECEIVE)
+    bool starved = operation->error == ENOBUFS && operation->kind == IO_RECEIVE;
+    if (starved && !operation->buffer)
         poll_bytes(uring, operation);
-    else if (operation->error == ECANCELED || uring_is_passing(operation, operation->error))
+    else if (starved || operation->error == ECANCELED ||
+             uring_is_passing(operation, operation->error))
         uring_enqueue(uring, operation, URING_QUEUED);
     else
         uring_finish(uring, operation, operation->error ? transfer_error(operation) : 0);
@@ -272,6 +290,8 @@ void uring_stream_completed(struct uring *uring, const struct io_uring_cqe *cqe,
     if (!operation || operation->state != URING_WAITING) {
         if (came && socket->armed)
             disarm(uring, socket, fd);
+        if (!listens && is_end(cqe))
+            socket->broken = (uint8_t)-cqe->res;
     } else if (has_held(uring, socket, operation)) {
         finish_held(uring, socket, operation);
     } else if (!socket->armed) {
@@ -310,6 +330,10 @@ void uring_stream_remove(struct uring *uring, int fd)
 
 void uring_stream_close(struct uring *uring)
 {
+    struct io_uring_cqe *cqe; /* connections that nobody looked at any more */
+    for (; io_uring_peek_cqe(&uring->ring, &cqe) == 0; io_uring_cqe_seen(&uring->ring, cqe))
+        if (cqe->user_data % URING_TAGS == URING_LISTEN && cqe->res >= 0)
+            file_close(cqe->res);
     for (uint32_t i = 0; i < uring->waiting_count; i++)
         file_close(uring->waiting[i].fd);
     free(uring->waiting);

@@ -175,6 +175,28 @@ static void a_reset_ends_a_receive_with_an_error(void **state)
     assert_non_null(strstr(receive.text, "reset"));
 }
 
+/* The kernel tells it once, maybe to an engine that receives ahead. */
+static void a_reset_while_nobody_receives_is_told_to_the_next_receive(void **state)
+{
+    (void)state;
+    int peer, fd = scene_pair(&peer);
+    struct probe receive = probe_on(fd);
+    for (int i = 0; i < 10; i++) {
+        receive.calls = 0;
+        io_receive(scene.engine, &receive.operation);
+        assert_int_equal(io_wait(scene.engine, 0), 0);
+        write_all(peer, "x", 1);
+        assert_int_equal(scene_until(&receive), 1);
+    }
+    scene.peer_count--;
+    socket_abort(peer);
+    scene_look();
+    receive.calls = 0;
+    io_receive(scene.engine, &receive.operation);
+    assert_int_equal(scene_until(&receive), MAPLOG_IO);
+    assert_non_null(strstr(receive.text, "reset"));
+}
+
 static void urgent_bytes_hold_nothing_up(void **state)
 {
     (void)state;
@@ -342,6 +364,7 @@ int main(void)
         SCENE(an_answer_goes_out_after_the_peer_ended_its_sending),
         SCENE(the_end_is_seen_by_a_receive_that_waits_and_by_a_later_one),
         SCENE(a_reset_ends_a_receive_with_an_error),
+        SCENE(a_reset_while_nobody_receives_is_told_to_the_next_receive),
         SCENE(urgent_bytes_hold_nothing_up),
         SCENE(what_waits_is_cancelled_once),
         SCENE(what_was_just_submitted_is_cancelled_too),

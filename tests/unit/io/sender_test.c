@@ -180,7 +180,7 @@ static void a_slice_beyond_the_end_of_its_file_fails(void **state)
         struct io_operation operation = begin(&slice, 1);
         assert_int_equal(exchange(&operation, in, 4096, &blocked), TRANSFER_FAILED);
         assert_true(operation.error == SENDER_FILE_ENDED || operation.error == EFAULT);
-        assert_int_equal(transfer_error(&operation), MAPLOG_IO);
+        assert_int_equal(transfer_error(&operation), MAPLOG_CORRUPT);
         assert_non_null(strstr(error_text(), "the file ends"));
         sender_close(sender);
         while (recv(ends[1], in, sizeof in, MSG_DONTWAIT) > 0)

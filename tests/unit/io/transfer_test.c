@@ -8,7 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -62,6 +67,36 @@ static void errors_have_codes_and_texts(void **state)
     operation = (struct io_operation){.kind = IO_SEND, .error = EPIPE};
     assert_int_equal(transfer_error(&operation), MAPLOG_IO);
     assert_string_equal(error_text(), "cannot send: Broken pipe");
+    operation.error = EIO;
+    assert_int_equal(transfer_error(&operation), MAPLOG_CORRUPT);
+    assert_string_equal(error_text(), "cannot send: the file cannot be read: Input/output error");
+}
+
+/* Security modules and filters of system calls say EPERM, of every attempt. */
+static void an_accept_that_is_forbidden_fails_and_does_not_go_on(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct sock_filter code[] = {
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 0, 1),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {sizeof code / sizeof code[0], code};
+        struct io_operation operation = {.fd = ends[0], .kind = IO_ACCEPT};
+        int fd;
+        alarm(10);
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+            _exit(2);
+        bool failed = transfer_accept(&operation, &fd) == TRANSFER_FAILED;
+        _exit(failed && operation.error == EPERM ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 int main(void)
@@ -70,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ENDS(a_receive_blocks_gets_and_ends),
         ENDS(errors_have_codes_and_texts),
+        ENDS(an_accept_that_is_forbidden_fails_and_does_not_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "io/engine.h"
+#include "io/uring.h"
 #include "os/socket.h"
 
 #define CROWD 300 /* more than there are buffers for */
@@ -246,6 +246,33 @@ static void what_was_delivered_is_dropped_with_its_socket(void **state)
     many[0].ends[0] = many[0].ends[1] = -1;
 }
 
+/* Which leaves a poll for those that have no buffer of their own only. */
+static void a_receive_that_finds_no_shared_buffer_left_goes_on_into_its_own(void **state)
+{
+    (void)state;
+    struct uring *uring = (struct uring *)engine;
+    static uint8_t own[4] = "....";
+    pair(0);
+    struct socket_entry *socket = sockets_find(&uring->sockets, many[0].ends[0]);
+    struct io_operation *receive = &many[0].operation;
+    assert_int_equal(io_wait(engine, 0), 0);
+    assert_int_equal(write(many[0].ends[1], "abcdefgh", 8), 8);
+    receive->buffer = own;
+    receive->size = 3;
+    receive->kind = IO_RECEIVE;
+    assert_int_equal(sockets_begin(&uring->sockets, receive), 0);
+    /* As if the socket had been armed, and were asked to stop, when the last buffer went. */
+    socket->armed = socket->disarmed = true;
+    receive->state = URING_WAITING;
+    const struct io_uring_cqe starved = {
+        .user_data = ((uint64_t)receive->fd << 8 | socket->generation) * URING_TAGS,
+        .res = -ENOBUFS};
+    uring_stream_completed(uring, &starved, false);
+    until(0);
+    assert_int_equal(many[0].result, 3);
+    assert_memory_equal(own, "abc.", 4);
+}
+
 /* ---- accepts --------------------------------------------------------------------------------- */
 
 static void connections_that_came_early_are_accepted_in_order(void **state)
@@ -386,6 +413,7 @@ int main(void)
         ENGINE(a_cancelled_receive_loses_no_bytes),
         ENGINE(a_flood_that_nobody_receives_is_held_back_and_starves_nobody),
         ENGINE(what_was_delivered_is_dropped_with_its_socket),
+        ENGINE(a_receive_that_finds_no_shared_buffer_left_goes_on_into_its_own),
         ENGINE(connections_that_came_early_are_accepted_in_order),
         ENGINE(a_mapped_file_goes_out_without_copies),
         ENGINE(a_socket_that_cannot_do_without_copies_sends_all_the_same),
