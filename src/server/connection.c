@@ -186,7 +186,9 @@ static void sent(struct io_operation *operation, int result)
         return;
     }
     if (result < 0) {
-        note('D', "peer=%s closed: %s", connection->peer, error_text());
+        char file[EXCHANGE_FILE];
+        note(result == MAPLOG_CORRUPT ? 'W' : 'D', "peer=%s closed: %s%s", connection->peer,
+             exchange_file(connection->exchange, operation->sent, file), error_text());
         connection_close(connection);
         return;
     }

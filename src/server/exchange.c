@@ -2,6 +2,10 @@
 #include "server/exchange.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "log/format.h"
+#include "log/segment.h"
 
 /* Its own wake-ups need no system call. */
 static _Thread_local struct worker *this_worker;
@@ -78,6 +82,20 @@ struct exchange *exchange_new(struct worker *worker)
     exchange->request.arena.limit = LIMIT_REQUEST_MEMORY;
     exchange->request.server = exchange;
     return exchange;
+}
+
+const char *exchange_file(const struct exchange *exchange, uint32_t slice,
+                          char text[static EXCHANGE_FILE])
+{
+    const struct wire_output *output = &exchange->request.output;
+    const struct segment *segment = slice < output->count ? output->slices[slice].source : NULL;
+    text[0] = '\0';
+    if (segment) {
+        segment_path(segment->partition, segment->base, SEGMENT_LOG_SUFFIX, text,
+                     EXCHANGE_FILE - 2);
+        strcat(text, ": ");
+    }
+    return text;
 }
 
 void exchange_free(struct exchange *exchange)

@@ -65,6 +65,10 @@ struct worker {
 struct exchange *exchange_new(struct worker *worker);
 /* After broker_end(): it is not woken any more. */
 void exchange_free(struct exchange *exchange);
+/* Of which file the answer's slice is, as "orders-0/00000000000000000042.log: ", or "". */
+#define EXCHANGE_FILE (LIMIT_TOPIC_NAME + 48)
+const char *exchange_file(const struct exchange *exchange, uint32_t slice,
+                          char text[static EXCHANGE_FILE]);
 
 /* For broker_host->wake. Any thread. */
 void exchange_wake(struct exchange *exchange);

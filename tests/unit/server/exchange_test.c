@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "log/partition.h"
+#include "log/segment.h"
 #include "os/clock.h"
 #include "server/helpers.h"
 
@@ -116,9 +118,23 @@ static void ended_exchange_leaves_the_inbox(void **state)
     end_inbox(&worker);
 }
 
+static void an_answers_slice_has_the_name_of_its_file(void **state)
+{
+    (void)state;
+    struct partition partition = {.name = "orders-0"};
+    struct segment segment = {.partition = &partition, .base = 42};
+    struct wire_slice slices[] = {{.size = 1}, {.size = 1, .source = &segment}};
+    struct exchange exchange = {.request.output = {.slices = slices, .count = 2}};
+    char text[EXCHANGE_FILE];
+    assert_string_equal(exchange_file(&exchange, 0, text), "");
+    assert_string_equal(exchange_file(&exchange, 1, text), "orders-0/00000000000000000042.log: ");
+    assert_string_equal(exchange_file(&exchange, 2, text), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answers_slice_has_the_name_of_its_file),
         cmocka_unit_test(cold_work_is_done_by_several_at_once),
         cmocka_unit_test(waking_twice_is_once),
         cmocka_unit_test(ended_exchange_leaves_the_inbox),
