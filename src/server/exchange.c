@@ -2,7 +2,6 @@
 #include "server/exchange.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "log/format.h"
 #include "log/segment.h"
@@ -90,11 +89,9 @@ const char *exchange_file(const struct exchange *exchange, uint32_t slice,
     const struct wire_output *output = &exchange->request.output;
     const struct segment *segment = slice < output->count ? output->slices[slice].source : NULL;
     text[0] = '\0';
-    if (segment) {
-        segment_path(segment->partition, segment->base, SEGMENT_LOG_SUFFIX, text,
-                     EXCHANGE_FILE - 2);
-        strcat(text, ": ");
-    }
+    if (segment)
+        segment_path(segment->partition, segment->base, SEGMENT_LOG_SUFFIX ": ", text,
+                     EXCHANGE_FILE);
     return text;
 }
 
