@@ -94,6 +94,8 @@ static void *run(void *argument)
         int result = io_wait(worker->engine, longest_wait_ns(worker, now_ms, stop_ms));
         if (result < 0) {
             note('E', "a worker ends: %s", error_text());
+            /* It counts as full: nobody is sent here any more. */
+            add_full(&worker->connections, worker->place->connections_limit);
             break;
         }
         struct connection *arrived;
