@@ -183,7 +183,7 @@ def test_a_file_that_is_cut_while_it_is_sent_costs_a_connection_and_no_more(meth
             size = ask_slowly(slow)
             os.truncate(server.data / "t-0" / f"{0:020}.log", 600 * 1024)
             assert slow.take(size) is None  # the end comes early
-            server.wait_for("the file ends")
+            server.wait_for(r" W peer=.* closed: t-0/0{20}\.log: cannot send: the file ends")
             assert check(peer.fetch("t", FILLED - 100)) == FILLED
 
 
