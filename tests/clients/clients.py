@@ -76,15 +76,20 @@ class Confluent:
         return [offset if str(acks) != "0" else None for _, offset in answers]
 
     @contextlib.contextmanager
-    def assigned(self, topic, partition, offset, **settings):
+    def consumer(self, **settings):
         consumer = confluent_kafka.Consumer(self.settings(**{
             "group.id": "none", "enable.auto.commit": False, "enable.partition.eof": True, "check.crcs": True,
             "auto.offset.reset": "error", **settings}))
-        consumer.assign([confluent_kafka.TopicPartition(topic, partition, offset)])
         try:
             yield consumer
         finally:
             consumer.close()
+
+    @contextlib.contextmanager
+    def assigned(self, topic, partition, offset, **settings):
+        with self.consumer(**settings) as consumer:
+            consumer.assign([confluent_kafka.TopicPartition(topic, partition, offset)])
+            yield consumer
 
     def take(self, consumer, count, until_end=False):
         records, deadline = [], time.monotonic() + TIMEOUT
@@ -115,13 +120,13 @@ class Confluent:
             yield lambda count: self.take(consumer, count)
 
     def offset_at(self, topic, timestamp):
-        with self.assigned(topic, 0, 0) as consumer:
+        with self.consumer() as consumer:
             found, = consumer.offsets_for_times([confluent_kafka.TopicPartition(topic, 0, timestamp)], TIMEOUT)
             # It turns "none" into the end of the partition, as a place to go on from.
             return found.offset if found.offset >= 0 else None
 
     def ends(self, topic):
-        with self.assigned(topic, 0, 0) as consumer:
+        with self.consumer() as consumer:  # closing one that begins where nothing is left may take for ever
             return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, 0), TIMEOUT)
 
 
