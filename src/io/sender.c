@@ -166,6 +166,9 @@ static ssize_t send_memory(const struct sender *sender, const struct io_operatio
     struct iovec pieces[SENDER_PIECES];
     struct msghdr message = {.msg_iov = pieces};
     *asked = sender_gather(sender, operation, room, &message);
+    /* Most answers are one piece, and a message costs the kernel a tenth of a microsecond more. */
+    if (message.msg_iovlen == 1)
+        return send(operation->fd, pieces[0].iov_base, pieces[0].iov_len, message.msg_flags);
     return sendmsg(operation->fd, &message, message.msg_flags);
 }
 
