@@ -403,8 +403,7 @@ static int run(struct lab *lab)
 
 const struct experiment lab_wake = {
     "wake",
-    "What does it take to wake another thread or process: spinning, futex, eventfd, pipe, sockets, "
-    "message queue?",
+    "What does waking another thread or process take: futex, pipe, socket, queue, spinning?",
     run,
     25,
     4,
