@@ -194,8 +194,8 @@ test: ## every test that ends within minutes; the last line is "N passed, N fail
 	@tools/install-clients || true
 	@tests/run
 
-static: ## build/static/maplog: the program in one file, for any Linux of this CPU
-	+@$(MAKE) --no-print-directory OUT=build/static STATIC=1 build/static/maplog
+static: ## build/static/maplog and maplog-lab: programs of one file each, for any Linux of this CPU
+	+@$(MAKE) --no-print-directory OUT=build/static STATIC=1 build/static/maplog build/static/maplog-lab
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
 	+@tools/install-dependencies build test long && $(TEST_BUILDS) || $(BROKEN)
