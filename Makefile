@@ -149,7 +149,7 @@ $(OUT)/maplog: $(CMD_OBJECTS) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) $(STATIC_LIBS)
 
 $(OUT)/maplog-lab: $(OUT)/src/lab/main.o $(LAB_PARTS) $(CMD_PARTS) $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) -lm
+	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) -lm $(STATIC_LIBS)
 
 $(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(TEST_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS)
