@@ -10,6 +10,7 @@
 #include "cmd/options.h"
 #include "cmd/report.h"
 #include "cmd/serve_print.h"
+#include "io/engine.h"
 #include "server/config.h"
 #include "server/note.h"
 
@@ -84,6 +85,22 @@ static int run(struct asked *asked)
     return status;
 }
 
+/* A choice that does not exist is wrong usage, before anything is looked at. */
+static int check_choice(const struct usage *usage, const char *option, const char *choice,
+                        const char *(*name)(unsigned index))
+{
+    char names[128] = "";
+    size_t length = 0;
+    for (unsigned i = 0; choice && name(i); i++) {
+        if (strcmp(choice, name(i)) == 0)
+            return OPTIONS_GO;
+        length +=
+            (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "", name(i));
+    }
+    return choice ? usage_error(usage, "--%s: \"%s\" is none; there are %s", option, choice, names)
+                  : OPTIONS_GO;
+}
+
 int command_serve(int argc, char **argv)
 {
     struct asked asked = {0};
@@ -108,6 +125,10 @@ int command_serve(int argc, char **argv)
                      ? 0
                      : usage_error(&usage, "--print is apis, settings or engines, not \"%s\"",
                                    asked.print);
+    if (status == OPTIONS_GO)
+        status = check_choice(&usage, "io", asked.engine, io_name);
+    if (status == OPTIONS_GO)
+        status = check_choice(&usage, "send", asked.send, io_send_name);
     if (status == OPTIONS_GO)
         status = run(&asked);
     words_free(&asked.listen);

@@ -119,6 +119,8 @@ def test_completion_completes():
     (["topic", "alter", "t"], "nothing to change"),
     (["topic", "create", "t", "--partitions", "0"], "--partitions wants a number"),
     (["bench", "lines"], "a text file"),
+    (["serve", "--io", "epol"], "there are epoll, poll,"),
+    (["serve", "--send", "sendfil"], "there are auto, copy,"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_wrong_usage_says_so_in_one_line_with_exit_2(words, said):
     done = run(*words)

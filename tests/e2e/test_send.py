@@ -191,6 +191,6 @@ def test_a_file_that_is_cut_while_it_is_sent_costs_a_connection_and_no_more(meth
 def test_a_name_that_is_none_is_refused_with_those_there_are(option, tmp_path):
     done = subprocess.run([PROGRAM, "serve", "--data", tmp_path / "data", "--listen", f"unix://{tmp_path}/socket",
                            option, "pigeon"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "pigeon" in done.stderr and ", ".join(choices(option)) in done.stderr
     assert list(tmp_path.iterdir()) == []
