@@ -39,7 +39,7 @@ DISCARD := -Wl,--gc-sections -Wl,-z,pack-relative-relocs -Wl,-z,noseparate-code
 # What runs for each record or system call is made for speed, all else for size.
 HOT := $(patsubst %,src/base/%.c,arena crc32c histogram lines murmur2) \
     src/wire/decode.c $(wildcard src/log/record*.c) \
-    $(patsubst %,src/io/%.c,engine epoll ready sender sockets transfer) \
+    $(patsubst %,src/io/%.c,engine epoll ready sender sender_file sockets transfer) \
     $(patsubst %,src/log/%.c,appender batch builder index indexer producers reader segment \
     segment_cache slice validate) $(patsubst %,src/client/%.c,consumer lane linger producer) \
     src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c src/shm/lease.c \

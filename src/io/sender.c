@@ -1,20 +1,17 @@
-/* sender.c - the ways to send by name, an attempt by one of them; and sendmsg and sendfile. */
+/* sender.c - the ways to send by name, and an attempt by one of them. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/limits.h"
 #include "io/sender_methods.h"
-#include "os/map.h"
 #include "os/socket.h"
 
 #define NAMES_SIZE 128 /* text of all methods' names */
-#define FILE_PIECE (60u << 10)
 
 struct sender {
     const struct sender_method *method;
@@ -83,11 +80,6 @@ void sender_close(struct sender *sender)
     free(sender);
 }
 
-struct sender_holds *sender_holds(struct sender *sender)
-{
-    return sender->holds;
-}
-
 bool sender_settles(const struct sender *sender)
 {
     return sender->method->send == sender_zerocopy;
@@ -116,17 +108,6 @@ static bool is_memory(const struct sender *sender, const struct io_slice *slice)
     const struct sender_method *method = sender->method;
     return slice->fd < 0 || slice->size == 0 || !method->send ||
            (method->by_size && slice->size < sender->memory_bytes);
-}
-
-bool sender_more(const struct io_operation *operation, size_t size)
-{
-    uint32_t i = operation->sent;
-    if (size < operation->slices[i].size)
-        return true;
-    for (i++; i < operation->count; i++)
-        if (operation->slices[i].size > 0)
-            return true;
-    return false;
 }
 
 bool sender_all_memory(const struct sender *sender, const struct io_operation *operation)
@@ -172,28 +153,6 @@ static ssize_t send_memory(const struct sender *sender, const struct io_operatio
     return sendmsg(operation->fd, &message, message.msg_flags);
 }
 
-size_t sender_piece(const struct io_slice *slice, size_t room)
-{
-    size_t piece = FILE_PIECE - slice->position % MAP_PAGE_BYTES; /* back to the page's end */
-    size_t size = slice->size < room ? slice->size : room;
-    return size < piece ? size : piece;
-}
-
-ssize_t sender_sendfile(struct sender *sender, struct io_operation *operation, size_t room,
-                        size_t *asked)
-{
-    (void)sender;
-    const struct io_slice *slice = &operation->slices[operation->sent];
-    off_t position = (off_t)slice->position;
-    *asked = sender_piece(slice, room);
-    ssize_t moved = sendfile(operation->fd, slice->fd, &position, *asked);
-    if (moved == 0) {
-        errno = SENDER_FILE_ENDED;
-        return -1;
-    }
-    return moved;
-}
-
 bool sender_advance(struct io_operation *operation, size_t moved)
 {
     while (operation->sent < operation->count) {
@@ -222,7 +181,7 @@ static enum transfer attempt(struct sender *sender, struct io_operation *operati
         size_t asked;
         ssize_t moved = is_memory(sender, &operation->slices[operation->sent])
                             ? send_memory(sender, operation, room, &asked)
-                            : sender->method->send(sender, operation, room, &asked);
+                            : sender->method->send(sender->holds, operation, room, &asked);
         operation->brief = moved >= 0 && (size_t)moved < asked;
         if (moved < 0) {
             if (errno == EAGAIN || errno == EINTR)

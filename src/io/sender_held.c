@@ -75,9 +75,9 @@ static struct sender_hold *hold_make(bool pipe)
 }
 
 /* The operation's own, a spare one or a new one; NULL: there is none to be had. */
-static struct sender_hold *hold_of(struct sender *sender, struct io_operation *operation, bool pipe)
+static struct sender_hold *hold_of(struct sender_holds *holds, struct io_operation *operation,
+                                   bool pipe)
 {
-    struct sender_holds *holds = sender_holds(sender);
     if (operation->hold)
         return operation->hold;
     pthread_mutex_lock(&holds->lock);
@@ -134,11 +134,11 @@ static size_t smallest(size_t a, size_t b, size_t c)
     return smaller < c ? smaller : c;
 }
 
-ssize_t sender_copy(struct sender *sender, struct io_operation *operation, size_t room,
+ssize_t sender_copy(struct sender_holds *holds, struct io_operation *operation, size_t room,
                     size_t *asked)
 {
     const struct io_slice *slice = &operation->slices[operation->sent];
-    struct sender_hold *hold = hold_of(sender, operation, false);
+    struct sender_hold *hold = hold_of(holds, operation, false);
     if (!hold) {
         errno = ENOMEM;
         return -1;
@@ -152,14 +152,14 @@ ssize_t sender_copy(struct sender *sender, struct io_operation *operation, size_
     return went(hold, send(operation->fd, hold->buffer + hold->from, *asked, flags));
 }
 
-ssize_t sender_splice(struct sender *sender, struct io_operation *operation, size_t room,
+ssize_t sender_splice(struct sender_holds *holds, struct io_operation *operation, size_t room,
                       size_t *asked)
 {
     const struct io_slice *slice = &operation->slices[operation->sent];
-    struct sender_hold *hold = hold_of(sender, operation, true);
+    struct sender_hold *hold = hold_of(holds, operation, true);
     /* No descriptor is left for a pipe; the kernel has one of its own in sendfile. */
     if (!hold)
-        return sender_sendfile(sender, operation, room, asked);
+        return sender_sendfile(holds, operation, room, asked);
     loff_t position = (loff_t)slice->position;
     if (hold->left == 0 && !filled(hold, splice(slice->fd, &position, hold->ends[1], NULL,
                                                 sender_piece(slice, room), SPLICE_F_MOVE)))

@@ -18,10 +18,10 @@
 #include "io/sender_methods.h"
 #include "os/socket.h"
 
-ssize_t sender_zerocopy(struct sender *sender, struct io_operation *operation, size_t room,
+ssize_t sender_zerocopy(struct sender_holds *holds, struct io_operation *operation, size_t room,
                         size_t *asked)
 {
-    (void)sender;
+    (void)holds;
     const struct io_slice *slice = &operation->slices[operation->sent];
     *asked = slice->size < room ? slice->size : room;
     struct iovec piece = {(void *)slice->at, *asked};
