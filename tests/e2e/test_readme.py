@@ -25,6 +25,8 @@ VOLATILE = [
     (r" *\d+ one of many lines", "N one of many lines"),
     (r"^(crash(?:-0)?) .*", r"\1 N"),  # a row of a table about a producer that was killed somewhere
     (r"\bid [\w-]{22}\b", "id ID"),
+    (r"^(numbers-0/\d+\.log .* 100%) .*", r"\1 N"),  # what the disk has of it already
+    (r"\n*^processes that could not be looked into.*", ""),
     (r" +", " "),
 ]
 
