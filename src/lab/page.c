@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cmd/report.h"
 #include "lab/plot.h"
 #include "lab/sheet_inside.h"
 
@@ -158,6 +159,7 @@ static void put_pictures(FILE *to, const struct sheet *sheet, bool *told)
             fputs("<p class=\"unfinished\">No pictures: ", to);
             put_escaped(to, error_text());
             fputs("</p>\n", to);
+            report_note("the page has no pictures: %s", error_text());
             *told = true;
         }
         free(svg);
