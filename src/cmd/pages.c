@@ -160,12 +160,12 @@ static int run(const struct asked *asked)
 {
     struct pages pages = {0};
     int result = pages_look(asked->data, asked->topic, &pages);
-    if (!result && asked->svg)
-        result = pages_svg(&pages, asked->svg);
     if (!result && asked->json)
         result = pages_json(&pages);
     else if (!result)
         print_text(&pages);
+    if (!result && asked->svg)
+        result = pages_svg(&pages, asked->svg);
     pages_free(&pages);
     return result ? report_error(result, asked->data) : 0;
 }

@@ -123,11 +123,18 @@ int pages_svg(const struct pages *pages, const char *path)
 {
     char *text = NULL;
     size_t length = 0;
+    int fd;
     FILE *to = open_memstream(&text, &length);
     if (to)
         put_picture(to, pages);
-    int result = to && fclose(to) == 0 ? file_replace(AT_FDCWD, path, text, length, false)
-                                       : error_set(MAPLOG_NO_MEMORY, "no memory for the picture");
+    int result = to && fclose(to) == 0 ? 0 : error_set(MAPLOG_NO_MEMORY, "no memory for a picture");
+    /* Into what is there, as a shell would: it may be a pipe or a device. */
+    if (!result)
+        result = file_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0666, &fd);
+    if (!result) {
+        result = file_write_stream(fd, path, text, length);
+        file_close(fd);
+    }
     free(text);
     return result;
 }

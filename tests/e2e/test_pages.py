@@ -116,6 +116,15 @@ def test_svg_is_a_picture(filled):
     assert len(set(shades)) == 2  # nothing and all
 
 
+def test_svg_goes_into_what_is_there(filled):
+    """A device or a pipe is written to, never replaced."""
+    os.symlink("/dev/null", filled.directory / "nothing")
+    filled.run("pages", "--svg", "nothing")
+    assert os.path.islink(filled.directory / "nothing")
+    done = filled.run("pages", "--svg", "missing/pages.svg", status=1)
+    assert b"missing/pages.svg" in done.stderr and b".tmp" not in done.stderr
+
+
 def test_a_topic_can_be_named(filled):
     filled.produce("other", b"a\n")
     names = {segment["segment"].split("/")[0] for segment in looked(filled)["segments"]}
