@@ -120,16 +120,17 @@ static void say_cheapest(struct sheet *sheet, const struct models *models, enum 
         if (!best)
             continue;
         const struct models_point *point = &best->points[i][load];
+        const char *plural = point->connections == 1 ? "" : "s";
         if (roof)
             sheet_say(sheet,
-                      "With %u connections %s costs least: %.2f us of the server's CPU for a "
+                      "With %u connection%s %s costs least: %.2f us of the server's CPU for a "
                       "request, the bare echo %.2f us.",
-                      point->connections, best->name, point->cpu_us, roof->cpu_us);
+                      point->connections, plural, best->name, point->cpu_us, roof->cpu_us);
         else
             sheet_say(sheet,
-                      "With %u connections %s costs least: %.2f us of the server's CPU for a "
+                      "With %u connection%s %s costs least: %.2f us of the server's CPU for a "
                       "request.",
-                      point->connections, best->name, point->cpu_us);
+                      point->connections, plural, best->name, point->cpu_us);
     }
 }
 
