@@ -351,13 +351,15 @@ class Kcat:
     def parse(self, text, count):
         records = []
         while text and len(records) < count:
-            line, _, text = text.partition(b"\n")
+            line, newline, text = text.partition(b"\n")
+            if not newline:
+                break  # cut: the rest is still to come
             offset, timestamp, key, value, headers = line.split(b" ", 4)
             key, value = int(key), int(value)
             at = max(key, 0)
             end = at + max(value, 0)
             if len(text) <= end:
-                break  # cut: the rest is still to come
+                break  # cut, too
             records.append(Record(text[:at] if key >= 0 else None, text[at:end] if value >= 0 else None,
                                   tuple(self.header(each) for each in headers.split(b",") if each),
                                   int(timestamp), int(offset)))
