@@ -111,7 +111,7 @@ def test_commits_survive_a_restart(name, server, group):
 
 def test_a_static_member_comes_back_to_its_partitions(name, server, group):
     """Killed and started again within its session it is the same member; nobody else moves."""
-    session = 8000
+    session = 30000  # long enough for a busy machine
     first = group(name, instance="one", session=session)
     second = group(name, instance="two", session=session)
     wait_assigned((first, 2), (second, 2))
