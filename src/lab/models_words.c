@@ -1,9 +1,10 @@
 /* models_words.c - rows, findings that are computed from them, advice. */
 #include "lab/models_words.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lab/list.h"
 
 #define SAME 1.1      /* figures of one run nearer than that are not told apart */
 #define PAYS 1.5      /* an engine whose requests cost so much more among many connections */
@@ -12,8 +13,6 @@
 #define SATURATED 0.9 /* of the time, the server's CPU works: its rate is its own limit */
 
 #define MANY 100 /* connections, from which on memory is told for each */
-
-#define LIST 512 /* bytes of a list of engines in words */
 
 typedef double (*models_figure)(const struct models_point *point);
 
@@ -134,23 +133,10 @@ static void say_cheapest(struct sheet *sheet, const struct models *models, enum 
     }
 }
 
-/* Appends to a list of names in words. */
-__attribute__((format(printf, 2, 3))) static void add(char list[LIST], const char *format, ...)
-{
-    size_t length = strlen(list);
-    if (length)
-        length += (size_t)snprintf(list + length, LIST - length, "; ");
-    va_list arguments;
-    va_start(arguments, format);
-    if (length < LIST)
-        vsnprintf(list + length, LIST - length, format, arguments);
-    va_end(arguments);
-}
-
 /* What an engine's requests cost among few connections and among the most that it managed. */
 static void say_growth(struct sheet *sheet, const struct models *models, enum models_load load)
 {
-    char pays[LIST] = "", flat[LIST] = "";
+    char pays[LIST_BYTES] = "", flat[LIST_BYTES] = "";
     for (unsigned m = 0; m < models->count; m++) {
         const struct model *model = &models->models[m];
         const struct models_point *few = point_of(model, 1, load), *most = NULL;
@@ -160,11 +146,11 @@ static void say_growth(struct sheet *sheet, const struct models *models, enum mo
         if (model->roof || !few || !most)
             continue;
         if (most->cpu_us > PAYS * few->cpu_us)
-            add(pays, "%s (%.2f us at %u, %.2f us at %u)", model->name, few->cpu_us,
-                few->connections, most->cpu_us, most->connections);
+            list_add(pays, "; ", "%s (%.2f us at %u, %.2f us at %u)", model->name, few->cpu_us,
+                     few->connections, most->cpu_us, most->connections);
         else if (point_of(model, models->sizes - 1, load) &&
                  most->per_second > SCALES * few->per_second)
-            add(flat, "%s", model->name);
+            list_add(flat, "; ", "%s", model->name);
     }
     if (pays[0])
         sheet_say(sheet, "A request costs more the more connections there are with: %s.", pays);
@@ -177,15 +163,15 @@ static void say_memory(struct sheet *sheet, const struct models *models, enum mo
 {
     unsigned last = models->sizes - 1;
     const struct model *lightest = least(models, last, load, private_bytes);
-    char heavy[LIST] = "";
+    char heavy[LIST_BYTES] = "";
     if (!lightest)
         return;
     double lowest = lightest->points[last][load].private_bytes;
     for (unsigned m = 0; m < models->count; m++) {
         const struct models_point *point = point_of(&models->models[m], last, load);
         if (point && !models->models[m].roof && point->private_bytes > HEAVY * lowest)
-            add(heavy, "%s (%.1f KiB, %u threads)", models->models[m].name,
-                point->private_bytes / 1024, point->threads);
+            list_add(heavy, "; ", "%s (%.1f KiB, %u threads)", models->models[m].name,
+                     point->private_bytes / 1024, point->threads);
     }
     sheet_say(sheet,
               "A connection takes %.1f KiB of the server's private memory with %s; the kernel's "

@@ -1,15 +1,14 @@
 /* pins.c - the first and the second of the CPUs that this process may use. */
 #include "lab/pins.h"
 
+#include "os/thread.h"
+
 static bool pin(const cpu_set_t *allowed, int number)
 {
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET(cpu, allowed) || number-- > 0)
             continue;
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        return sched_setaffinity(0, sizeof one, &one) == 0;
+        return thread_pin((unsigned)cpu) == 0;
     }
     return false;
 }

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "lab/pins.h"
 
 #define PIECE ((size_t)1 << 20) /* of a write() */
 
@@ -22,8 +22,7 @@ struct receive_sender {
     pid_t pid;
     int socket;
     int orders; /* written: a uint64_t of bytes */
-    cpu_set_t before;
-    bool pinned;
+    struct pins pins;
 };
 
 /* ---- the pair of sockets --------------------------------------------------------------------- */
@@ -61,20 +60,6 @@ static int connect_pair(int pair[2], bool local)
 
 /* ---- the sender ------------------------------------------------------------------------------ */
 
-/* The number'th of the CPUs that this process may use. */
-static bool pin(const cpu_set_t *allowed, int number)
-{
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, allowed) || number-- > 0)
-            continue;
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        return sched_setaffinity(0, sizeof one, &one) == 0;
-    }
-    return false;
-}
-
 static void send_orders(int orders, int socket)
 {
     uint64_t wanted;
@@ -110,8 +95,7 @@ static int start(struct receive_sender *sender, bool local)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(orders[1]);
         close(sockets[1]);
-        if (sender->pinned)
-            pin(&sender->before, 1);
+        pins_move_child(&sender->pins);
         send_orders(orders[0], sockets[0]);
     }
     int errnum = errno;
@@ -126,8 +110,7 @@ int receive_sender_start(struct receive_sender **sender, bool local)
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a sender");
     made->pid = made->socket = made->orders = -1;
-    made->pinned = sched_getaffinity(0, sizeof made->before, &made->before) == 0 &&
-                   CPU_COUNT(&made->before) >= 2 && pin(&made->before, 0);
+    pins_take(&made->pins);
     int result = start(made, local);
     if (result) {
         receive_sender_stop(made);
@@ -147,8 +130,7 @@ void receive_sender_stop(struct receive_sender *sender)
         close(sender->socket);
     if (sender->pid > 0)
         waitpid(sender->pid, NULL, 0);
-    if (sender->pinned)
-        sched_setaffinity(0, sizeof sender->before, &sender->before);
+    pins_release(&sender->pins);
     free(sender);
 }
 

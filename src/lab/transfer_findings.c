@@ -1,14 +1,14 @@
 /* transfer_findings.c - claims beside figures, and advice, all computed from this run. */
 #include "lab/transfer_findings.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lab/list.h"
 
 #define NEAR 1.05   /* figures nearer than that are not told apart */
 #define LARGER 1.25 /* a difference worth a word */
 #define TYPICAL_CHUNK 65536
-#define LIST 512 /* bytes of a list in words */
 
 const struct transfer_claim transfer_claims[TRANSFER_CLAIMS] = {
     {"said: read + write (4 copies in all)", "copy", 4, 4, 2},
@@ -16,18 +16,6 @@ const struct transfer_claim transfer_claims[TRANSFER_CLAIMS] = {
     {"said: sendfile (3 copies in all)", "sendfile", 2, 3, 1},
     {"said: sendfile with gather (2 copies in all)", "sendfile", 2, 2, 0},
 };
-
-__attribute__((format(printf, 2, 3))) static void add(char list[LIST], const char *format, ...)
-{
-    size_t length = strlen(list);
-    if (length)
-        length += (size_t)snprintf(list + length, LIST - length, ", ");
-    va_list arguments;
-    va_start(arguments, format);
-    if (length < LIST)
-        vsnprintf(list + length, LIST - length, format, arguments);
-    va_end(arguments);
-}
 
 static const struct transfer_method *find(const struct transfers *transfers, const char *name)
 {
@@ -77,13 +65,13 @@ void transfer_say_how(struct sheet *sheet, const struct transfers *transfers)
 static void say_switches(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     unsigned chunk = typical(transfers);
-    char list[LIST] = "";
+    char list[LIST_BYTES] = "";
     for (size_t i = 0; i + 1 < TRANSFER_CLAIMS; i++) {
         const struct transfer_claim *claim = &transfer_claims[i];
         const struct transfer_point *point = point_of(transfers, claim->method, local, chunk);
         if (point && point->counted[COUNTER_CALLS])
-            add(list, "%s %.1f (said: %d)", claim->method, 2 * point->counts[COUNTER_CALLS],
-                claim->switches);
+            list_add(list, ", ", "%s %.1f (said: %d)", claim->method,
+                     2 * point->counts[COUNTER_CALLS], claim->switches);
     }
     const struct transfer_point *bare = point_of(transfers, "bare sendfile", local, chunk);
     if (!list[0])
@@ -244,7 +232,7 @@ static double beside(const struct transfer_point *point, const struct transfer_p
 static void say_auto(struct sheet *sheet, const struct transfers *transfers, bool local,
                      transfer_figure figure)
 {
-    char within[LIST] = "", spread[LIST] = "", behind[LIST] = "";
+    char within[LIST_BYTES] = "", spread[LIST_BYTES] = "", behind[LIST_BYTES] = "";
     const char *what = figure == cpu_of ? "the sender's CPU" : "speed";
     for (unsigned i = 0; i < transfers->chunks; i++) {
         const struct transfer_method *best = best_of(transfers, local, i, figure);
@@ -254,13 +242,13 @@ static void say_auto(struct sheet *sheet, const struct transfers *transfers, boo
             continue;
         double ratio = beside(usual, &best->points[local][i], figure, &least);
         if (ratio <= NEAR)
-            add(within, "%zu KiB", transfers->chunk[i] / 1024);
+            list_add(within, ", ", "%zu KiB", transfers->chunk[i] / 1024);
         else if (least <= 1)
-            add(spread, "%zu KiB (%s %.0f %% better)", transfers->chunk[i] / 1024, best->name,
-                100 * (ratio - 1));
+            list_add(spread, ", ", "%zu KiB (%s %.0f %% better)", transfers->chunk[i] / 1024,
+                     best->name, 100 * (ratio - 1));
         else
-            add(behind, "%zu KiB (%s is %.0f %% better)", transfers->chunk[i] / 1024, best->name,
-                100 * (ratio - 1));
+            list_add(behind, ", ", "%zu KiB (%s is %.0f %% better)", transfers->chunk[i] / 1024,
+                     best->name, 100 * (ratio - 1));
     }
     if (within[0])
         sheet_say(sheet, "By %s, auto is within 5 %% of the best method at %s.", what, within);
@@ -273,7 +261,7 @@ static void say_auto(struct sheet *sheet, const struct transfers *transfers, boo
 
 /* "4 to 16 KiB: mmap" - the best stays the best as long as none is clearly better. */
 static void list_best(const struct transfers *transfers, bool local, transfer_figure figure,
-                      char list[LIST])
+                      char list[LIST_BYTES])
 {
     for (unsigned i = 0, next; i < transfers->chunks; i = next) {
         const struct transfer_method *best = best_of(transfers, local, i, figure);
@@ -287,17 +275,17 @@ static void list_best(const struct transfers *transfers, bool local, transfer_fi
                 break;
         }
         if (next == i + 1)
-            add(list, "%zu KiB: %s", transfers->chunk[i] / 1024, best->name);
+            list_add(list, ", ", "%zu KiB: %s", transfers->chunk[i] / 1024, best->name);
         else
-            add(list, "%zu to %zu KiB: %s", transfers->chunk[i] / 1024,
-                transfers->chunk[next - 1] / 1024, best->name);
+            list_add(list, ", ", "%zu to %zu KiB: %s", transfers->chunk[i] / 1024,
+                     transfers->chunk[next - 1] / 1024, best->name);
     }
 }
 
 static void advise(struct sheet *sheet, const struct transfers *transfers, bool local)
 {
     const char *over = local ? "Over a Unix socket" : "Over TCP";
-    char cheapest[LIST] = "", fastest[LIST] = "";
+    char cheapest[LIST_BYTES] = "", fastest[LIST_BYTES] = "";
     list_best(transfers, local, cpu_of, cheapest);
     list_best(transfers, local, slowness_of, fastest);
     if (cheapest[0])
