@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "lab/pair.h"
 #include "os/futex.h"
 #include "shm/order.h"
 
@@ -71,33 +70,23 @@ static void take_pair(struct hands *hands, int here, int there)
     hands->to[1] = hands->from[0] = there;
 }
 
-static int open_unix(struct hands *hands)
+static int open_sockets(struct hands *hands, bool local)
 {
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        return error_errno(errno, "socketpair");
-    take_pair(hands, ends[0], ends[1]);
-    return 0;
+    int result = pair_open(ends, local);
+    if (!result)
+        take_pair(hands, ends[0], ends[1]);
+    return result;
+}
+
+static int open_unix(struct hands *hands)
+{
+    return open_sockets(hands, true);
 }
 
 static int open_tcp(struct hands *hands)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    int here = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), there = -1;
-    if (listener >= 0 && here >= 0 && bind(listener, (void *)&address, length) == 0 &&
-        listen(listener, 1) == 0 && getsockname(listener, (void *)&address, &length) == 0 &&
-        connect(here, (void *)&address, length) == 0)
-        there = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    int errnum = errno;
-    close(listener);
-    take_pair(hands, here, there);
-    if (there < 0)
-        return error_errno(errnum, "no TCP connection over the loopback");
-    setsockopt(here, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(there, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return 0;
+    return open_sockets(hands, false);
 }
 
 static int open_queues(struct hands *hands)

@@ -14,6 +14,7 @@
 #include <linux/errqueue.h> /* needs <time.h> */
 
 #include "base/error.h"
+#include "lab/pair.h"
 #include "lab/scratch.h"
 #include "os/clock.h"
 #include "os/socket.h"
@@ -130,28 +131,17 @@ static const struct way {
 
 /* ---- a trial --------------------------------------------------------------------------------- */
 
+/* Neither waits: a step moves all at once, or it is no proof. */
 static int connect_pair(struct trial *trial, bool local)
 {
-    int pair[2], listeners[SOCKET_LISTENERS];
-    char address[SOCKET_TEXT];
-    if (local) {
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
-            return error_errno(errno, "cannot make a pair of sockets");
-        trial->sender = pair[0];
-        trial->receiver = pair[1];
-        return 0;
-    }
-    int result = socket_listen("127.0.0.1:0", 1, listeners);
-    if (result < 0)
+    int pair[2];
+    int result = pair_open(pair, local);
+    if (result)
         return result;
-    socket_local(listeners[0], address);
-    result = socket_connect(address, 1000, &trial->receiver);
-    if (!result) {
-        trial->sender = accept4(listeners[0], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        result = trial->sender < 0 ? error_errno(errno, "cannot accept") : 0;
-    }
-    socket_close_listener(listeners[0]);
-    return result;
+    trial->sender = pair[0];
+    trial->receiver = pair[1];
+    result = socket_set_blocking(trial->sender, false);
+    return result ? result : socket_set_blocking(trial->receiver, false);
 }
 
 static int open_trial(struct trial *trial, const char *directory, bool local)

@@ -1,9 +1,7 @@
 /* receive_sender.c - a forked process, a socket, and a pipe that says how much is wanted. */
 #include "lab/receive_sender.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "lab/pair.h"
 #include "lab/pins.h"
 
 #define PIECE ((size_t)1 << 20) /* of a write() */
@@ -24,39 +23,6 @@ struct receive_sender {
     int orders; /* written: a uint64_t of bytes */
     struct pins pins;
 };
-
-/* ---- the pair of sockets --------------------------------------------------------------------- */
-
-static int connect_loopback(int pair[2])
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    pair[1] = -1;
-    if (listener >= 0 && pair[0] >= 0 && bind(listener, (struct sockaddr *)&address, size) == 0 &&
-        listen(listener, 1) == 0 &&
-        getsockname(listener, (struct sockaddr *)&address, &size) == 0 &&
-        connect(pair[0], (struct sockaddr *)&address, size) == 0)
-        pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    int errnum = errno;
-    if (listener >= 0)
-        close(listener);
-    if (pair[1] >= 0)
-        return 0;
-    if (pair[0] >= 0)
-        close(pair[0]);
-    return error_errno(errnum, "cannot connect over the loopback");
-}
-
-static int connect_pair(int pair[2], bool local)
-{
-    if (!local)
-        return connect_loopback(pair);
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0
-               ? 0
-               : error_errno(errno, "cannot make a pair of sockets");
-}
 
 /* ---- the sender ------------------------------------------------------------------------------ */
 
@@ -81,7 +47,7 @@ static void send_orders(int orders, int socket)
 static int start(struct receive_sender *sender, bool local)
 {
     int sockets[2], orders[2];
-    int result = connect_pair(sockets, local);
+    int result = pair_open(sockets, local);
     if (result)
         return result;
     sender->socket = sockets[1];
