@@ -17,6 +17,15 @@ pytestmark = pytest.mark.skipif(not LAB.exists(), reason="there is no maplog-lab
 NAMES = subprocess.run([LAB, "--list"], capture_output=True, text=True).stdout.split() if LAB.exists() else []
 # Some elements have no end.
 ALONE = {"meta", "br"}
+# What the tables and sentences of some are about.
+WORDS = {
+    "append": ["store into the mapping", "pwrite", "io_uring", "recycled", "maplog append", "memcpy",
+               "page faults", "Records of 170 bytes"],
+    "read": ["cold", "mapped, first touch", "a helper reads ahead", "processes, a mapping each",
+             "another thread maps and unmaps", "A mapping saves a copy"],
+    "receive": ["copy: recv, memcpy", "direct: recv into the mapping", "splice", "populated",
+                "CRC-32C", "preparing the pages saves"],
+}
 
 
 def lab(*words, scratch, status=0, path=None):
@@ -84,6 +93,8 @@ def test_an_experiment_reports(name, tmp_path):
     experiment, = report["experiments"]
     assert experiment["name"] == name and experiment["unfinished"] is None and report["quick"]
     assert report["machine"]["kernel"] in done.stdout
+    for words in WORDS.get(name, []):
+        assert words in done.stdout
     assert any(isinstance(cell, float) for sheet in experiment["sheets"] for row in sheet["rows"]
                for cell in row["cells"])
     for sheet in experiment["sheets"]:
