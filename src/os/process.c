@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -17,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define HEAP_PIECE_BYTES                                                                           \
+    (256 << 10)             /* a piece of the heap from this size on is mapped on its own */
 #define STAT_START_FIELD 22 /* of /proc/PID/stat, from 1; see proc(5) */
 
 int process_id(void)
@@ -252,6 +255,13 @@ void process_raise_descriptors(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit); /* else it goes on with what it has */
     }
+}
+
+void process_return_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_BYTES); /* a fixed one, that is: it no longer adapts */
+#endif
 }
 
 void process_keep_in_child(int fd)

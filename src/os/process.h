@@ -14,6 +14,9 @@ int process_id(void);
 /* Lets the process have as many descriptors as it may: the soft limit is made for programs that use
  * select(). */
 void process_raise_descriptors(void);
+/* Large pieces of the heap go back to the kernel when they are freed, always. Left alone, glibc
+ * keeps pieces of up to 32 MiB once one of that size was freed (M_MMAP_THRESHOLD in mallopt(3)). */
+void process_return_memory(void);
 /* Kernel's start time of pid, clock ticks since boot; 0 when there is no such process. */
 uint64_t process_start(int pid);
 /* Name of this program (comm), NUL-terminated. */

@@ -311,6 +311,7 @@ int server_run(const struct server_options *options)
     };
     this_server = &server;
     process_raise_descriptors();
+    process_return_memory();
     int result = begin(&server);
     if (!result)
         result = signals_catch(wake_main, &server);

@@ -402,3 +402,4 @@ def test_a_crowd_that_sends_large_requests(crowded):
         assert crowded.uses_less_than(MEMORY + (64 << 20))
         time.sleep(0.01)
     assert answers == [0] * 40
+    assert crowded.uses_less_than(32 << 20), "memory of requests that are answered was kept"
