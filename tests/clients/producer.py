@@ -67,10 +67,20 @@ def aiokafka(address, topic, each, ended):
         else:
             tell(acked=[future.result().partition, future.result().offset, value])
 
+    async def started(make):
+        """This client gives up at once when the server is killed just then; the others go on trying."""
+        while True:
+            producer = make()
+            try:
+                await producer.start()
+                return producer
+            except aiokafka.errors.KafkaConnectionError:
+                await producer.stop()
+                await asyncio.sleep(PAUSE)
+
     async def run():
-        producer = aiokafka.AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True, linger_ms=2,
-                                             request_timeout_ms=PATIENCE)
-        await producer.start()
+        producer = await started(lambda: aiokafka.AIOKafkaProducer(
+            bootstrap_servers=address, enable_idempotence=True, linger_ms=2, request_timeout_ms=PATIENCE))
         while not ended.is_set():
             for _ in range(AT_ONCE):
                 partition, value = next(each)

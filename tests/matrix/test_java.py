@@ -81,7 +81,8 @@ class TestMore:
         assert admin.ask("config", key="num.partitions", type="BROKER", name="1")["value"] == "1"
 
     def test_offsets_by_time(self, admin, client, name):
-        client.ask("create", topic=name, partitions=1)
+        configs = {"retention.ms": "-1"}  # these are records of 1970
+        client.ask("create", topic=name, partitions=1, configs=configs)
         sent = [record(b"x", timestamp=time) for time in (1000, 5000, 3000, 2000)]
         for one in sent:
             client.ask("produce", topic=name, partition=0, codec="none", acks=-1, records=[one])
