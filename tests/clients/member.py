@@ -111,6 +111,19 @@ def kafka_python(address, group, topic, options):
     consumer.close()
 
 
+async def started(make):
+    """aiokafka gives up at once when the server is killed just then; the other clients go on trying."""
+    from aiokafka.errors import KafkaConnectionError
+    while True:
+        client = make()
+        try:
+            await client.start()
+            return client
+        except KafkaConnectionError:
+            await client.stop()
+            await asyncio.sleep(0.02)
+
+
 def aiokafka(address, group, topic, options):
     import aiokafka
     from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -124,13 +137,16 @@ def aiokafka(address, group, topic, options):
         def on_partitions_assigned(self, assigned):
             pass
 
-    async def run():
+    def consumer_of_topic():
         consumer = aiokafka.AIOKafkaConsumer(
             bootstrap_servers=address, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
             session_timeout_ms=options["session"], heartbeat_interval_ms=HEARTBEAT,
             partition_assignment_strategy=[strategy], group_instance_id=options["instance"])
         consumer.subscribe([topic], listener=Listener())
-        await consumer.start()
+        return consumer
+
+    async def run():
+        consumer = await started(consumer_of_topic)
         ended, assignment = input_ended(), Assignment()
         while not ended.is_set():
             came = await consumer.getmany(timeout_ms=50)

@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 
-from member import input_ended, tell
+from member import input_ended, started, tell
 
 AT_ONCE, PAUSE = 10, 0.02
 PATIENCE = 120_000  # milliseconds: longer than a test
@@ -66,17 +66,6 @@ def aiokafka(address, topic, each, ended):
             tell(failed=[value, repr(future.exception())])
         else:
             tell(acked=[future.result().partition, future.result().offset, value])
-
-    async def started(make):
-        """This client gives up at once when the server is killed just then; the others go on trying."""
-        while True:
-            producer = make()
-            try:
-                await producer.start()
-                return producer
-            except aiokafka.errors.KafkaConnectionError:
-                await producer.stop()
-                await asyncio.sleep(PAUSE)
 
     async def run():
         producer = await started(lambda: aiokafka.AIOKafkaProducer(
