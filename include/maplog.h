@@ -325,6 +325,9 @@ MAPLOG_API int maplog_consumer_descriptor(maplog_consumer *consumer, int *fd);
 /* Keeps the memory of the message that the consumer's last call took, also past the closing of
  * consumer and log. MAPLOG_NOT_FOUND when that call took none. */
 MAPLOG_API int maplog_hold(maplog_consumer *consumer, struct maplog_hold **hold);
+/* 1 when the hold keeps the message that the consumer's last call took, too, else 0: messages of
+ * one segment, or of one compressed batch, need only one. */
+MAPLOG_API int maplog_hold_covers(const struct maplog_hold *hold, const maplog_consumer *consumer);
 MAPLOG_API void maplog_release(struct maplog_hold *hold); /* any thread; NULL is fine */
 
 MAPLOG_API void

@@ -38,6 +38,14 @@ int maplog_hold(struct maplog_consumer *consumer, struct maplog_hold **hold)
     return 0;
 }
 
+int maplog_hold_covers(const struct maplog_hold *hold, const struct maplog_consumer *consumer)
+{
+    if (!consumer->last || hold->directory != consumer->directory)
+        return 0;
+    return consumer->last_unpacked ? hold->unpacked == consumer->unpacked
+                                   : hold->segment == consumer->last->reader.segment;
+}
+
 void maplog_release(struct maplog_hold *hold)
 {
     if (!hold)

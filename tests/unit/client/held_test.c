@@ -72,6 +72,61 @@ static void only_the_last_message_can_be_held(void **state)
     maplog_consumer_close(consumer);
 }
 
+static void a_hold_covers_its_segment(void **state)
+{
+    (void)state;
+    make_topic("covered", 1, "segment.bytes=4096");
+    fill_topic("covered", 1000);
+    struct maplog_consumer *consumer = open_consumer("covered", NULL);
+    struct maplog_message messages[1000];
+    struct maplog_hold *holds[1000];
+    int count = 0;
+    for (int i = 0; i < 1000; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        messages[i] = take(consumer, text);
+        if (count == 0 || !maplog_hold_covers(holds[count - 1], consumer))
+            assert_ok(maplog_hold(consumer, &holds[count++]));
+        assert_int_equal(1, maplog_hold_covers(holds[count - 1], consumer));
+    }
+    assert_in_range(count, 2, 100);
+    assert_int_equal(0, maplog_hold_covers(holds[0], consumer));
+    maplog_consumer_close(consumer);
+    assert_ok(maplog_delete_records(fixture_log, "covered", 0, -1));
+    for (int i = 0; i < 1000; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        assert_value(&messages[i], text);
+    }
+    while (count > 0)
+        maplog_release(holds[--count]);
+}
+
+static void a_hold_covers_its_compressed_batch(void **state)
+{
+    (void)state;
+    make_topic("packed", 1, NULL);
+    struct maplog_producer_options options = {.batch_bytes = 1000,
+                                              .compression = MAPLOG_COMPRESSION_LZ4};
+    struct maplog_producer *producer = open_producer("packed", &options);
+    put_numbers(producer, 0, 3);
+    assert_ok(maplog_flush(producer));
+    put_numbers(producer, 3, 1);
+    assert_ok(maplog_producer_close(producer));
+    struct maplog_consumer *consumer = open_consumer("packed", NULL);
+    struct maplog_hold *hold;
+    take(consumer, "0");
+    assert_ok(maplog_hold(consumer, &hold));
+    take_numbers(consumer, 1, 2);
+    assert_int_equal(1, maplog_hold_covers(hold, consumer));
+    take(consumer, "3");
+    assert_int_equal(0, maplog_hold_covers(hold, consumer));
+    assert_nothing(consumer);
+    assert_int_equal(0, maplog_hold_covers(hold, consumer));
+    maplog_release(hold);
+    maplog_consumer_close(consumer);
+}
+
 static void a_hold_keeps_a_slot_of_an_anonymous_log(void **state)
 {
     (void)state;
@@ -107,6 +162,8 @@ int main(void)
         cmocka_unit_test(a_hold_outlives_reader_retention_and_log),
         cmocka_unit_test(decompressed_records_can_be_held),
         cmocka_unit_test(only_the_last_message_can_be_held),
+        cmocka_unit_test(a_hold_covers_its_segment),
+        cmocka_unit_test(a_hold_covers_its_compressed_batch),
         cmocka_unit_test(a_hold_keeps_a_slot_of_an_anonymous_log),
     };
     return cmocka_run_group_tests(tests, fixture_make, fixture_remove);
