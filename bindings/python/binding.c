@@ -1,0 +1,229 @@
+/* binding.c - many records in one call; part of the extension module, see binding.h. */
+#include <maplog.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "binding.h"
+
+#define FIRST_CAPACITY 16
+
+static struct binding_run *run_make(void)
+{
+    struct binding_run *run = calloc(1, sizeof *run);
+    if (run)
+        run->messages = malloc(FIRST_CAPACITY * sizeof *run->messages);
+    if (run && !run->messages) {
+        free(run);
+        return NULL;
+    }
+    if (run)
+        run->capacity = FIRST_CAPACITY;
+    return run;
+}
+
+void binding_run_free(struct binding_run *run)
+{
+    if (!run)
+        return;
+    maplog_release(run->hold);
+    free(run->messages);
+    free(run);
+}
+
+static bool run_grow(struct binding_run *run)
+{
+    if (run->count < run->capacity)
+        return true;
+    size_t capacity = 2 * (size_t)run->capacity;
+    struct maplog_message *messages = realloc(run->messages, capacity * sizeof *messages);
+    if (!messages)
+        return false;
+    run->messages = messages;
+    run->capacity = (int32_t)capacity;
+    return true;
+}
+
+static void widen(struct binding_run *run, const void *piece, size_t size)
+{
+    const char *begin = piece, *end = begin + size;
+    if (!piece)
+        return;
+    const char *old_end = run->base + run->size;
+    if (!run->base) {
+        run->base = begin;
+        old_end = end;
+    }
+    run->base = begin < run->base ? begin : run->base;
+    run->size = (size_t)((end > old_end ? end : old_end) - run->base);
+}
+
+static void run_put(struct binding_run *run, const struct maplog_message *message)
+{
+    run->messages[run->count++] = *message;
+    widen(run, message->key, message->key_size);
+    widen(run, message->value, message->value_size);
+    widen(run, message->headers, message->headers_size);
+}
+
+/* Holds the message that was just taken; without memory for it, it is left to be taken again. */
+static int hold_or_return(struct binding_reader *reader, const struct maplog_message *message,
+                          struct maplog_hold **hold)
+{
+    int result = maplog_hold(reader->consumer, hold);
+    if (result)
+        maplog_seek(reader->consumer, message->partition, message->offset);
+    return result;
+}
+
+static int first_message(struct binding_reader *reader, int timeout_ms, struct binding_run *run)
+{
+    if (reader->hold) {
+        run->hold = reader->hold;
+        reader->hold = NULL;
+        run_put(run, &reader->ahead);
+        return 1;
+    }
+    struct maplog_message message;
+    int result = maplog_consume(reader->consumer, &message, timeout_ms);
+    if (result != 1)
+        return result;
+    result = hold_or_return(reader, &message, &run->hold);
+    if (result)
+        return result;
+    run_put(run, &message);
+    return 1;
+}
+
+int binding_fetch(struct binding_reader *reader, int32_t limit, size_t bytes, int timeout_ms,
+                  struct binding_run **run)
+{
+    struct binding_run *made = run_make();
+    if (!made)
+        return MAPLOG_NO_MEMORY;
+    int result = first_message(reader, timeout_ms, made);
+    if (result != 1) {
+        binding_run_free(made);
+        return result;
+    }
+    while (made->count < limit && made->size < bytes && run_grow(made)) {
+        struct maplog_message message;
+        /* An error ends the run; it comes again with the next one. */
+        if (maplog_consume(reader->consumer, &message, 0) != 1)
+            break;
+        if (!maplog_hold_covers(made->hold, reader->consumer)) {
+            if (hold_or_return(reader, &message, &reader->hold) == 0)
+                reader->ahead = message;
+            break;
+        }
+        run_put(made, &message);
+    }
+    *run = made;
+    return 1;
+}
+
+void binding_run_values(const struct binding_run *run, int64_t *starts, int64_t *ends)
+{
+    for (int32_t i = 0; i < run->count; i++) {
+        const struct maplog_message *message = &run->messages[i];
+        starts[i] = message->value ? (const char *)message->value - run->base : -1;
+        ends[i] = starts[i] + (int64_t)message->value_size;
+    }
+}
+
+int binding_rewind(struct binding_reader *reader, const struct binding_run *run, int32_t index)
+{
+    int result = 0;
+    if (reader->hold) {
+        result = maplog_seek(reader->consumer, reader->ahead.partition, reader->ahead.offset);
+        maplog_release(reader->hold);
+        reader->hold = NULL;
+    }
+    /* Of the same partition it is the earlier one. */
+    if (!result && run && index < run->count)
+        result = maplog_seek(reader->consumer, run->messages[index].partition,
+                             run->messages[index].offset);
+    return result;
+}
+
+int binding_position(struct binding_reader *reader, const struct binding_run *run, int32_t index,
+                     int32_t partition, int64_t *offset)
+{
+    int result = maplog_position(reader->consumer, partition, offset);
+    if (result)
+        return result;
+    if (run && index < run->count && run->messages[index].partition == partition)
+        *offset = run->messages[index].offset;
+    else if (reader->hold && reader->ahead.partition == partition)
+        *offset = reader->ahead.offset;
+    return 0;
+}
+
+void binding_reader_close(struct binding_reader *reader)
+{
+    maplog_release(reader->hold);
+    maplog_consumer_close(reader->consumer);
+    *reader = (struct binding_reader){0};
+}
+
+int64_t binding_produce(struct maplog_producer *producer, int32_t partition, const char *key,
+                        ptrdiff_t key_size, const char *value, ptrdiff_t value_size)
+{
+    struct maplog_record record = {
+        .key = key_size < 0 ? NULL : key,
+        .key_size = key_size < 0 ? 0 : (size_t)key_size,
+        .value = value_size < 0 ? NULL : value,
+        .value_size = value_size < 0 ? 0 : (size_t)value_size,
+    };
+    int64_t offset = -1;
+    int result = partition < 0 ? maplog_produce(producer, &record, &offset)
+                               : maplog_produce_to(producer, partition, &record, &offset);
+    return result ? BINDING_ERROR + result : offset;
+}
+
+static int produce_one(struct maplog_producer *producer, int32_t partition,
+                       const struct maplog_record *record)
+{
+    return partition < 0 ? maplog_produce(producer, record, NULL)
+                         : maplog_produce_to(producer, partition, record, NULL);
+}
+
+int binding_produce_rows(struct maplog_producer *producer, const struct binding_rows *rows,
+                         int64_t *done)
+{
+    const char *key = rows->keys, *value = rows->values;
+    struct maplog_record record = {.timestamp = rows->timestamp};
+    for (*done = 0; *done < rows->count; (*done)++) {
+        int64_t key_size = rows->key_sizes ? rows->key_sizes[*done] : -1;
+        int64_t value_size = rows->value_sizes ? rows->value_sizes[*done] : rows->value_size;
+        record.key = key_size < 0 ? NULL : key;
+        record.key_size = key_size < 0 ? 0 : (size_t)key_size;
+        record.value = value_size < 0 ? NULL : value;
+        record.value_size = value_size < 0 ? 0 : (size_t)value_size;
+        int result = produce_one(producer, rows->partition, &record);
+        if (result)
+            return result;
+        key += record.key_size;
+        value += record.value_size;
+    }
+    return 0;
+}
+
+int binding_produce_slices(struct maplog_producer *producer, const struct binding_rows *rows,
+                           const int64_t *offsets, int64_t *done)
+{
+    struct maplog_record record = {.timestamp = rows->timestamp};
+    for (*done = 0; *done < rows->count; (*done)++) {
+        /* Read once: another thread of the caller may write there. */
+        int64_t begin = __atomic_load_n(&offsets[*done], __ATOMIC_RELAXED);
+        int64_t end = __atomic_load_n(&offsets[*done + 1], __ATOMIC_RELAXED);
+        if (begin < 0 || begin > end || end > rows->size)
+            return BINDING_ERROR;
+        record.value = rows->values + begin;
+        record.value_size = (size_t)(end - begin);
+        int result = produce_one(producer, rows->partition, &record);
+        if (result)
+            return result;
+    }
+    return 0;
+}
