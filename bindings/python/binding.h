@@ -40,7 +40,7 @@ void binding_reader_close(struct binding_reader *reader);
 
 /* One record; returns its offset, -1 while it lies in an open batch, or an error less BINDING_ERROR.
  * partition -1: by its key. Sizes of -1: null. */
-#define BINDING_ERROR -1000
+enum { BINDING_ERROR = -1000 };
 int64_t binding_produce(struct maplog_producer *producer, int32_t partition, const char *key,
                         ptrdiff_t key_size, const char *value, ptrdiff_t value_size);
 
