@@ -3,13 +3,15 @@
 # Every src/*/*.c and src/broker/api/*.c is picked up by itself: src/cmd is the program, all other
 # folders the library, but for src/lab, which is maplog-lab.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 SONAME := libmaplog.so.0
 BUILD ?= release
 OUT ?= build/$(BUILD)
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+STRIP ?= strip
 FUZZ_SECONDS ?= 60
 WERROR ?= -Werror
 PKG_CONFIG ?= pkg-config
@@ -69,7 +71,8 @@ endif
 # Empty until tools/install-dependencies has run on a fresh machine; recipes expand it later.
 pc = $(shell $(PKG_CONFIG) --silence-errors $(1))
 ALL_CFLAGS = -std=gnu17 -Iinclude -Isrc -I$(OUT)/gen -D_GNU_SOURCE \
-    -DMAPLOG_VERSION_TEXT='"$(VERSION)"' $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+    -DMAPLOG_VERSION_TEXT='"$(VERSION)"' $(WARNINGS) -g $(MODE) -fPIC -fvisibility=hidden -pthread \
+    $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(MODE) $(DISCARD) -pthread -Wl,-z,now -Wl,-z,relro $(LDFLAGS)
 LIBS = $(call pc,--libs $(LIB_PACKAGES))
 # What the engines use beside that; there are none in libmaplog.so.
@@ -102,7 +105,8 @@ CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
 LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
-.PHONY: all tests fuzzers examples run test static long clients bench fuzz tidy format install uninstall clean help
+.PHONY: all tests fuzzers examples run test static long clients bench fuzz tidy format abi deb install uninstall \
+    clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a
@@ -140,6 +144,19 @@ $(MESSAGES).o: $(MESSAGES).c $(OUT)/flags | $(MESSAGES).h
 
 $(OUT)/libmaplog.a: $(LIB_OBJECTS)
 	@echo "  AR   $@"; rm -f $@; ar rcs $@ $^
+
+# The archive that is installed: one object in which only the public names are global, so that ours
+# (error_set, slice_find ...) never meet a program's. It does without ISA-L: Debian has none to link
+# statically.
+PUBLIC = $(shell sed -n 's/^ *\(maplog_[a-z_]*\);.*/-Wl,-u,\1/p' $(MAP))
+$(OUT)/installed/crc32c.o: src/base/crc32c.c $(OUT)/flags
+	$(COMPILE) -DCRC32C_ALONE -c -o $@ $<
+
+$(OUT)/installed/libmaplog.a: $(OUT)/installed/crc32c.o $(OUT)/libmaplog.a $(MAP)
+	@echo "  AR   $@"; rm -f $@
+	@$(CC) -r -nostdlib -o $(@D)/maplog.o $(PUBLIC) $(wordlist 1,2,$^)
+	@objcopy --localize-hidden $(@D)/maplog.o
+	@ar rcsD $@ $(@D)/maplog.o
 
 $(OUT)/libmaplog.so: $(LIB_OBJECTS) $(MAP)
 	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(MAP) -o $@ $(LIB_OBJECTS) $(LIBS)
@@ -191,6 +208,7 @@ BROKEN = { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 test: ## every test that ends within minutes; the last line is "N passed, N failed, N skipped"
 	+@tools/install-dependencies build test && $(TEST_BUILDS) || $(BROKEN)
+	+@tools/install-python || $(BROKEN)
 	@tools/install-clients || true
 	@tests/run
 
@@ -199,6 +217,7 @@ static: ## build/static/maplog and maplog-lab: programs of one file each, for an
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
 	+@tools/install-dependencies build test long && $(TEST_BUILDS) || $(BROKEN)
+	+@tools/install-python || $(BROKEN)
 	@tools/install-clients || true
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
 
@@ -221,38 +240,69 @@ tidy: $(OUT)/libmaplog.so ## layers, banned calls, sizes, exports, formatting
 format: ## put every C file into the form of .clang-format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-MAN = $(DESTDIR)$(PREFIX)/share/man
-COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/maplog
-UNIT = $(DESTDIR)$(PREFIX)/lib/systemd/system/maplog.service
-EXAMPLE_SETTINGS = $(DESTDIR)$(PREFIX)/share/doc/maplog/server.properties
-MAN_PAGES := $(wildcard man/*.1 man/*.3)
-man_files = $(foreach page,$(MAN_PAGES),$(MAN)/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)))
-LAB = $(DESTDIR)$(PREFIX)/libexec/maplog/maplog-lab
-INSTALLED = $(DESTDIR)$(PREFIX)/bin/maplog $(LAB) $(DESTDIR)$(INCLUDEDIR)/maplog.h $(COMPLETION) \
-    $(UNIT) $(EXAMPLE_SETTINGS) \
-    $(addprefix $(DESTDIR)$(LIBDIR)/,libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) \
-    pkgconfig/maplog.pc) $(man_files)
+abi: $(OUT)/libmaplog.so ## compare libmaplog with that of the last tag: what was there must stay as it was
+	@tools/abi $(OUT)/libmaplog.so
 
-install: all ## into PREFIX (/usr/local), LIBDIR, under DESTDIR; stripped
-	install -D -s -m 755 $(OUT)/maplog $(DESTDIR)$(PREFIX)/bin/maplog
-	install -D -s -m 755 $(OUT)/maplog-lab $(LAB)
-	install -D -s -m 755 $(OUT)/libmaplog.so $(DESTDIR)$(LIBDIR)/libmaplog.so.$(VERSION)
-	ln -sf libmaplog.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmaplog.so
-	install -D -m 644 $(OUT)/libmaplog.a $(DESTDIR)$(LIBDIR)/libmaplog.a
-	strip --strip-debug $(DESTDIR)$(LIBDIR)/libmaplog.a
-	install -D -m 644 include/maplog.h $(DESTDIR)$(INCLUDEDIR)/maplog.h
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
-	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' maplog.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/maplog.pc
-	for page in $(MAN_PAGES); do \
-	    install -D -m 644 $$page $(MAN)/man$${page##*.}/$${page##*/} || exit 1; done
-	$(if $(wildcard completions/maplog),install -D -m 644 completions/maplog $(COMPLETION))
-	install -D -m 644 deploy/maplog.service $(UNIT)
-	install -D -m 644 deploy/server.properties $(EXAMPLE_SETTINGS)
+deb: ## Debian packages in build/deb: maplog, libmaplog0, libmaplog-dev, python3-maplog
+	@tools/install-dependencies build packages
+	@tools/deb
+
+# ---- install ---------------------------------------------------------------------------------------
+# Every file that is installed has its line here; uninstall removes these and the folders that are
+# maplog's alone.
+HEADERS := $(wildcard include/*.h include/*.hpp)
+MAN_PAGES := $(wildcard man/*.1 man/*.3)
+man_file = share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
+IN_PREFIX := bin/maplog libexec/maplog/maplog-lab share/bash-completion/completions/maplog \
+    lib/sysusers.d/maplog.conf share/doc/maplog/server.properties \
+    $(foreach page,$(MAN_PAGES),$(call man_file,$(page)))
+IN_LIBDIR := libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) pkgconfig/maplog.pc \
+    cmake/maplog/maplog-config.cmake cmake/maplog/maplog-config-version.cmake
+OWN_FOLDERS = $(PREFIX)/libexec/maplog $(PREFIX)/share/doc/maplog $(LIBDIR)/cmake/maplog
+INSTALLED = $(addprefix $(PREFIX)/,$(IN_PREFIX)) $(addprefix $(LIBDIR)/,$(IN_LIBDIR)) \
+    $(addprefix $(INCLUDEDIR)/,$(notdir $(HEADERS))) $(UNITDIR)/maplog.service
+PROGRAM := install -D -m 755
+DATA := install -D -m 644
+# The places that a file names, put in. What lies below PREFIX is said relative to it, so that the
+# whole can be moved.
+from_cmake = $(shell realpath -m --relative-to=$(LIBDIR)/cmake/maplog $(1))
+PLACES = sed -e 's|@VERSION@|$(VERSION)|; s|@SONAME@|$(SONAME)|; s|@PREFIX@|$(PREFIX)|' \
+    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+    -e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+    -e 's|@FROM_CMAKE_TO_INCLUDE@|$(call from_cmake,$(INCLUDEDIR))|' \
+    -e 's|^ExecStart=maplog|ExecStart=$(PREFIX)/bin/maplog|'
+# $(call placed,FILE.in,TARGET)
+placed = @echo "install $(1) as $(2)"; install -d $(dir $(2)) && $(PLACES) $(1) >$(2) && \
+    chmod 644 $(2)
+
+install: P = $(DESTDIR)$(PREFIX)
+install: L = $(DESTDIR)$(LIBDIR)
+install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, under DESTDIR; STRIP= keeps symbols
+	$(PROGRAM) $(OUT)/maplog $P/bin/maplog
+	$(PROGRAM) $(OUT)/maplog-lab $P/libexec/maplog/maplog-lab
+	$(PROGRAM) $(OUT)/libmaplog.so $L/libmaplog.so.$(VERSION)
+	$(DATA) $(OUT)/installed/libmaplog.a $L/libmaplog.a
+	$(if $(STRIP),$(STRIP) $P/bin/maplog $P/libexec/maplog/maplog-lab)
+	$(if $(STRIP),$(STRIP) --strip-unneeded $L/libmaplog.so.$(VERSION))
+	$(if $(STRIP),$(STRIP) --strip-debug --enable-deterministic-archives $L/libmaplog.a)
+	ln -sf libmaplog.so.$(VERSION) $L/$(SONAME)
+	ln -sf $(SONAME) $L/libmaplog.so
+	install -d $(DESTDIR)$(INCLUDEDIR) && install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)
+	$(call placed,maplog.pc.in,$L/pkgconfig/maplog.pc)
+	$(call placed,cmake/maplog-config.cmake.in,$L/cmake/maplog/maplog-config.cmake)
+	$(call placed,cmake/maplog-config-version.cmake.in,$L/cmake/maplog/maplog-config-version.cmake)
+	install -d $P/share/man/man1 $P/share/man/man3
+	install -m 644 $(filter %.1,$(MAN_PAGES)) $P/share/man/man1
+	install -m 644 $(filter %.3,$(MAN_PAGES)) $P/share/man/man3
+	$(DATA) completions/maplog $P/share/bash-completion/completions/maplog
+	$(DATA) deploy/server.properties $P/share/doc/maplog/server.properties
+	$(DATA) deploy/maplog.sysusers $P/lib/sysusers.d/maplog.conf
+	$(call placed,deploy/maplog.service,$(DESTDIR)$(UNITDIR)/maplog.service)
 
 uninstall: ## remove exactly what install put there
-	rm -f $(INSTALLED)
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	for folder in $(addprefix $(DESTDIR),$(OWN_FOLDERS)); do \
+	    [ ! -d $$folder ] || rmdir --ignore-fail-on-non-empty $$folder; done
 
 clean: ## remove build/
 	rm -rf build
