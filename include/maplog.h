@@ -24,6 +24,8 @@
 
 #ifdef __cplusplus
 extern "C" {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* maplog_hold is a struct's name and a function's */
 #endif
 
 #define MAPLOG_API __attribute__((visibility("default")))
@@ -355,6 +357,7 @@ MAPLOG_API int maplog_group_committed(maplog *log, const char *group, const char
                                       int32_t partition, int64_t *offset);
 
 #ifdef __cplusplus
+#pragma GCC diagnostic pop
 }
 #endif
 
