@@ -50,10 +50,7 @@ static size_t cached_pages(char *at, size_t count)
 /* A file on a disk whose pages are not in memory, if the kernel can be talked into that. */
 static char *map_cold(int fd)
 {
-    char block[PAGE];
-    memset(block, 'b', sizeof block);
-    for (size_t i = 0; i < PAGES; i++)
-        assert_int_equal(pwrite(fd, block, PAGE, (off_t)(i * PAGE)), PAGE);
+    fill_file(fd, PAGES);
     assert_int_equal(fsync(fd), 0);
     assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
     return map_shared(fd, PAGES * PAGE);

@@ -52,6 +52,14 @@ static inline int memory_of(size_t size)
     return fd;
 }
 
+static inline void fill_file(int fd, size_t pages)
+{
+    char block[PAGE];
+    memset(block, 'b', sizeof block);
+    for (size_t i = 0; i < pages; i++)
+        assert_int_equal(pwrite(fd, block, PAGE, (off_t)(i * PAGE)), PAGE);
+}
+
 /* Another descriptor of the same file, with other rights. */
 static inline int open_again(int fd, int flags)
 {
