@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Iterable, Mapping, Optional, Tuple, Union
+from typing import Any, Iterable, List, Mapping, Optional, Tuple, Union
 
 from ._binding import ffi
 from ._errors import Invalid
@@ -37,7 +37,9 @@ def settings(configs: Optional[Mapping[str, Any]]) -> Tuple[Any, Any]:
         return ffi.NULL, None
     words = []
     for name, value in configs.items():
-        value = "" if value is None else str(value).lower() if value is True or value is False else str(value)
+        if isinstance(value, bool):
+            value = str(value).lower()
+        value = "" if value is None else str(value)
         words.append(text(name, "the name of a setting") + b"=" + text(value, "a setting"))
     return strings(words)
 
@@ -54,40 +56,59 @@ def milliseconds(seconds: Optional[float], what: str = "timeout") -> int:
     return min(math.ceil(value * 1000), LONGEST_WAIT_MS)
 
 
-def buffer(value: Payload) -> Tuple[Any, int]:
-    """What cffi takes for a char pointer, and the size in bytes."""
-    if type(value) is bytes:
-        return value, len(value)
-    if isinstance(value, str):
-        value = value.encode()
-        return value, len(value)
+def view(value: Any, kind: str = "char[]") -> Any:
+    """A pointer into a buffer, to be released before an exception leaves the caller: a memoryview
+    in a cycle of garbage must have no exports, or Python before 3.12.7 crashes."""
     try:
-        pointer = ffi.from_buffer(value)
-    except (TypeError, ValueError, BufferError) as error:
-        raise TypeError(f"keys and values are bytes, buffers, str or None: {error}") from None
-    return pointer, len(pointer)
+        return ffi.from_buffer(kind, value)
+    except (ValueError, BufferError) as error:
+        raise TypeError(f"not a contiguous buffer: {error}") from None
 
 
-def optional(value: Optional[Payload]) -> Tuple[Any, int]:
-    """The same; None is NULL and -1."""
-    return (ffi.NULL, -1) if value is None else buffer(value)
+class Pins:
+    """Pointers into buffers, released at the end of a `with`."""
+
+    __slots__ = ("_views",)
+
+    def __init__(self) -> None:
+        self._views: List[Any] = []
+
+    def __enter__(self) -> Pins:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pointer in self._views:
+            ffi.release(pointer)
+
+    def pin(self, value: Any, kind: str = "char[]") -> Any:
+        pointer = view(value, kind)
+        self._views.append(pointer)
+        return pointer
+
+    def payload(self, value: Optional[Payload]) -> Tuple[Any, int]:
+        """None: NULL, and a size of 0."""
+        if value is None:
+            return ffi.NULL, 0
+        pointer = self.pin(value.encode() if isinstance(value, str) else value)
+        return pointer, len(pointer)
 
 
-def flatten(value: Payload) -> bytes:
-    """A copy in bytes."""
-    pointer, _ = buffer(value)
-    return pointer if type(pointer) is bytes else bytes(ffi.buffer(pointer))
+def plain(value: Optional[Payload]) -> Any:
+    """A copy in bytes, unless it is that already; None stays None."""
+    if value is None or type(value) is bytes:
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    with view(value) as pointer:
+        return bytes(ffi.buffer(pointer))
 
 
-def header_list(headers: Headers) -> Tuple[Any, Any]:
-    """An array of struct maplog_header, and what keeps its pointers alive."""
+def header_list(headers: Headers, pins: Pins) -> Tuple[Any, Any]:
+    """An array of struct maplog_header, and what keeps its names."""
     pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
-    array, kept = ffi.new("struct maplog_header[]", len(pairs)), []
+    array, names = ffi.new("struct maplog_header[]", len(pairs)), []
     for at, (name, value) in enumerate(pairs):
-        kept.append(ffi.new("char[]", text(name, "the name of a header")))
-        array[at].name = kept[-1]
-        if value is not None:
-            pointer, size = buffer(value)
-            kept.append(ffi.from_buffer(pointer) if type(pointer) is bytes else pointer)
-            array[at].value, array[at].value_size = kept[-1], size
-    return array, kept
+        names.append(ffi.new("char[]", text(name, "the name of a header")))
+        array[at].name = names[-1]
+        array[at].value, array[at].value_size = pins.payload(value)
+    return array, names

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from functools import partial
 from itertools import islice, repeat
@@ -238,7 +239,7 @@ class Consumer(Exclusive):
         while True:
             left = WAIT_SLICE_MS
             if deadline is not None:
-                left = min(left, max(int((deadline - time.monotonic()) * 1000), 0))
+                left = min(left, max(math.ceil((deadline - time.monotonic()) * 1000), 0))
             if self._fetch_once(limit, left):
                 return True
             if left == 0:

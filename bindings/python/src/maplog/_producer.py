@@ -8,7 +8,7 @@ from typing import Any, Iterable, List, Literal, Optional, Tuple, Union
 from . import _arguments as arguments
 from ._arguments import Headers, Payload
 from ._binding import ffi, lib
-from ._errors import Invalid, check, make_error
+from ._errors import Invalid, MaplogError, check, make_error
 from ._handle import Exclusive
 
 Acks = Literal["memory", "disk", "none"]
@@ -78,34 +78,30 @@ class Producer(Exclusive):
             partition = -1
         elif partition < 0:
             raise Invalid(f"partition is {partition}")
-        key_bytes, key_size = arguments.optional(key)
-        value_bytes, value_size = arguments.optional(value)
-        if headers is not None or timestamp:
-            return self._produce_record((key_bytes, key_size), (value_bytes, value_size),
-                                        () if headers is None else headers, timestamp, partition)
+        if headers is not None or timestamp or type(value) is not bytes or (
+                key is not None and type(key) is not bytes):
+            return self._produce_record(value, key, headers or (), timestamp, partition)
         with self._turn:
-            offset = lib.binding_produce(self._open(), partition, key_bytes, key_size, value_bytes,
-                                         value_size)
+            offset = lib.binding_produce(self._open(), partition, ffi.NULL if key is None else key,
+                                         -1 if key is None else len(key), value, len(value))
             if offset <= lib.BINDING_ERROR:
                 raise make_error(offset - lib.BINDING_ERROR)
         return offset if offset >= 0 else None
 
-    def _produce_record(self, key: Tuple[Any, int], value: Tuple[Any, int], headers: Headers,
+    def _produce_record(self, value: Optional[Payload], key: Optional[Payload], headers: Headers,
                         timestamp: int, partition: int) -> Optional[int]:
-        record = ffi.new("struct maplog_record *")
-        kept = [ffi.from_buffer(piece) if type(piece) is bytes else piece
-                for piece in (key[0], value[0])]
-        record.key, record.key_size = kept[0], max(key[1], 0)
-        record.value, record.value_size = kept[1], max(value[1], 0)
-        array_of_headers, names = arguments.header_list(headers)
-        record.headers, record.header_count = array_of_headers, len(array_of_headers)
-        record.timestamp = timestamp
-        offset = ffi.new("int64_t *", -1)
-        with self._turn:
-            if partition < 0:
-                check(lib.maplog_produce(self._open(), record, offset))
-            else:
-                check(lib.maplog_produce_to(self._open(), partition, record, offset))
+        record, offset = ffi.new("struct maplog_record *"), ffi.new("int64_t *", -1)
+        with arguments.Pins() as pins:
+            record.key, record.key_size = pins.payload(key)
+            record.value, record.value_size = pins.payload(value)
+            array_of_headers, kept = arguments.header_list(headers, pins)
+            record.headers, record.header_count = array_of_headers, len(kept)
+            record.timestamp = timestamp
+            with self._turn:
+                if partition < 0:
+                    check(lib.maplog_produce(self._open(), record, offset))
+                else:
+                    check(lib.maplog_produce_to(self._open(), partition, record, offset))
         return int(offset[0]) if offset[0] >= 0 else None
 
     def produce_many(self, rows: Iterable[Row], *, timestamp: int = 0,
@@ -141,8 +137,7 @@ class Producer(Exclusive):
             for pair in pairs:
                 if len(pair) != 2:
                     raise TypeError("a tuple of produce_many() is a pair: key, value")
-            columns = [[None if piece is None else arguments.flatten(piece) for piece in column]
-                       for column in zip(*pairs)]
+            columns = [list(map(arguments.plain, column)) for column in zip(*pairs)]
             key_sizes, sizes = map(_sizes, columns)
             keys, values = (b"".join(filter(None, column)) for column in columns)
         rows = ffi.new("struct binding_rows *")
@@ -165,10 +160,7 @@ class Producer(Exclusive):
         with self._turn:
             result = call(self._open(), rows, *more, done)
             if result:
-                error = make_error(result) if result != lib.BINDING_ERROR else Invalid(
-                    f"record {done[0]} does not lie in the buffer, by the offsets")
-                error.produced = done[0]  # type: ignore[attr-defined]
-                raise error
+                raise _stopped(result, done[0])
         return int(done[0])
 
     def produce_buffer(self, buffer: Any, *, record_size: Optional[int] = None,
@@ -177,26 +169,25 @@ class Producer(Exclusive):
         """Appends records that lie in one buffer: pieces of record_size bytes each; or record i at
         offsets[i] to offsets[i + 1], as Arrow has them. Of a NumPy array, or any buffer of items
         larger than a byte, each row is a record unless something else is said. Returns how many."""
-        try:
-            pointer = ffi.from_buffer(buffer)
-        except (ValueError, BufferError) as error:
-            raise TypeError(f"not a contiguous buffer: {error}") from None
-        size = len(pointer)
         rows = ffi.new("struct binding_rows *")
-        rows.values, rows.size = pointer, size
-        if offsets is not None:
-            if record_size is not None:
-                raise Invalid("record_size and offsets exclude each other")
-            places = _offsets(offsets)
-            rows.count = max(len(places) - 1, 0)
-            return self._hand_over(lib.binding_produce_slices, rows, timestamp, partition, places)
-        if record_size is None:
-            record_size = _row_bytes(buffer)
-        if record_size < 1 or size % record_size:
-            raise Invalid(f"a buffer of {size} bytes is no whole number of records of {record_size}")
-        rows.value_size = record_size
-        rows.count = size // record_size
-        return self._hand_over(lib.binding_produce_rows, rows, timestamp, partition)
+        with arguments.Pins() as pins:
+            rows.values = pointer = pins.pin(buffer)
+            rows.size = len(pointer)
+            if offsets is not None:
+                if record_size is not None:
+                    raise Invalid("record_size and offsets exclude each other")
+                places = pins.pin(_offsets(offsets), "int64_t[]")
+                rows.count = max(len(places) - 1, 0)
+                return self._hand_over(lib.binding_produce_slices, rows, timestamp, partition,
+                                       places)
+            if record_size is None:
+                record_size = _row_bytes(buffer)
+            if record_size < 1 or rows.size % record_size:
+                raise Invalid(f"a buffer of {rows.size} bytes is no whole number of records of "
+                              f"{record_size}")
+            rows.value_size = record_size
+            rows.count = rows.size // record_size
+            return self._hand_over(lib.binding_produce_rows, rows, timestamp, partition)
 
     def prepare(self, partition: int, size: int) -> None:
         """Allocates and populates memory for `size` bytes more, so that the next appends meet no
@@ -228,11 +219,20 @@ def _row_bytes(buffer: Any) -> int:
 
 
 def _offsets(offsets: Any) -> Any:
-    """The offsets as an int64_t array."""
-    try:
+    """The offsets as a buffer of int64_t."""
+    if not isinstance(offsets, (list, tuple)):
         view = memoryview(offsets)
-    except TypeError:
-        view = memoryview(array("q", offsets))
-    if view.ndim != 1 or view.format not in ("q", "l"):
-        view = memoryview(array("q", view.tolist()))
-    return ffi.from_buffer("int64_t[]", view)
+        if view.ndim == 1 and view.format in ("q", "l"):
+            return offsets
+        offsets = view.tolist()
+    return array("q", offsets)
+
+
+def _stopped(result: int, done: int) -> MaplogError:
+    """Why not all was appended; its attribute `produced` says how many were."""
+    if result == lib.BINDING_ERROR:
+        error: MaplogError = Invalid(f"record {done} does not lie in the buffer, by its offsets")
+    else:
+        error = make_error(result)
+    error.produced = done  # type: ignore[attr-defined]
+    return error
