@@ -105,8 +105,8 @@ CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
 LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
-.PHONY: all tests fuzzers examples run test static long clients bench fuzz tidy format abi deb install uninstall \
-    clean help
+.PHONY: all tests fuzzers example-programs run examples test static long clients bench fuzz tidy \
+    format abi deb install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a
@@ -115,7 +115,7 @@ tests: $(TESTS)
 	@:
 fuzzers: $(FUZZERS)
 	@:
-examples: $(EXAMPLES)
+example-programs: $(EXAMPLES)
 	@:
 
 # ---- how it is built -------------------------------------------------------------------------------
@@ -200,9 +200,13 @@ run: ## install what is missing, build, show a text file going through ./data, a
 	@$(MAKE) --no-print-directory all
 	@tools/tour $(OUT)/maplog
 
+examples: ## install what is missing, build the programs of docs/cookbook.md into build/release/examples
+	@tools/install-dependencies build
+	+@$(MAKE) --no-print-directory example-programs
+
 part = $(MAKE) --no-print-directory BUILD=$(1) OUT=build/$(1)
 # The sanitizers' programs too: servers that tests attack.
-TEST_BUILDS = $(call part,release) all tests examples && $(call part,asan) all tests && \
+TEST_BUILDS = $(call part,release) all tests example-programs && $(call part,asan) all tests && \
     $(call part,tsan) all tests && $(call part,fuzz) fuzzers
 BROKEN = { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
@@ -252,13 +256,17 @@ deb: ## Debian packages in build/deb: maplog, libmaplog0, libmaplog-dev, python3
 # maplog's alone.
 HEADERS := $(wildcard include/*.h include/*.hpp)
 MAN_PAGES := $(wildcard man/*.1 man/*.3)
+# Those that need nothing but the library.
+PUBLIC_EXAMPLES := $(shell grep -Ls '^ *\# *include "' examples/*.c)
 man_file = share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 IN_PREFIX := bin/maplog libexec/maplog/maplog-lab share/bash-completion/completions/maplog \
     lib/sysusers.d/maplog.conf share/doc/maplog/server.properties \
-    $(foreach page,$(MAN_PAGES),$(call man_file,$(page)))
+    $(foreach page,$(MAN_PAGES),$(call man_file,$(page))) \
+    $(addprefix share/doc/maplog/,$(PUBLIC_EXAMPLES))
 IN_LIBDIR := libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) pkgconfig/maplog.pc \
     cmake/maplog/maplog-config.cmake cmake/maplog/maplog-config-version.cmake
-OWN_FOLDERS = $(PREFIX)/libexec/maplog $(PREFIX)/share/doc/maplog $(LIBDIR)/cmake/maplog
+OWN_FOLDERS = $(PREFIX)/libexec/maplog $(PREFIX)/share/doc/maplog/examples \
+    $(PREFIX)/share/doc/maplog $(LIBDIR)/cmake/maplog
 INSTALLED = $(addprefix $(PREFIX)/,$(IN_PREFIX)) $(addprefix $(LIBDIR)/,$(IN_LIBDIR)) \
     $(addprefix $(INCLUDEDIR)/,$(notdir $(HEADERS))) $(UNITDIR)/maplog.service
 PROGRAM := install -D -m 755
@@ -296,6 +304,8 @@ install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, I
 	install -m 644 $(filter %.3,$(MAN_PAGES)) $P/share/man/man3
 	$(DATA) completions/maplog $P/share/bash-completion/completions/maplog
 	$(DATA) deploy/server.properties $P/share/doc/maplog/server.properties
+	install -d $P/share/doc/maplog/examples
+	install -m 644 $(PUBLIC_EXAMPLES) $P/share/doc/maplog/examples
 	$(DATA) deploy/maplog.sysusers $P/lib/sysusers.d/maplog.conf
 	$(call placed,deploy/maplog.service,$(DESTDIR)$(UNITDIR)/maplog.service)
 
