@@ -48,6 +48,8 @@ HOT := $(patsubst %,src/base/%.c,arena crc32c histogram lines murmur2) \
     $(wildcard src/lab/*.c)
 COLD := $(filter-out $(HOT),$(wildcard src/*/*.c src/*/*/*.c))
 $(COLD:%.c=$(OUT)/%.o): private MODE += -Oz
+else ifeq ($(BUILD),debug)
+MODE := -O0 -fno-omit-frame-pointer
 else ifeq ($(BUILD),asan)
 MODE := $(SANITIZE) -fsanitize=address,undefined -fno-sanitize-recover=all
 else ifeq ($(BUILD),tsan)
@@ -56,7 +58,11 @@ else ifeq ($(BUILD),fuzz)
 CC := clang
 MODE := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 else
-$(error BUILD is release, asan, tsan or fuzz, not "$(BUILD)")
+$(error BUILD is release, debug, asan, tsan or fuzz, not "$(BUILD)")
+endif
+# What only a mistake in the caller's program can break is looked at (src/base/contract.h).
+ifneq ($(BUILD),release)
+MODE += -DMAPLOG_CONTRACTS
 endif
 # The engine on io_uring is there when liburing is; `make URING=` builds without it.
 ifeq ($(origin URING),undefined)
@@ -109,7 +115,7 @@ BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
     format abi deb install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a
+all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a $(OUT)/installed/libmaplog.a
 	@:
 tests: $(TESTS)
 	@:
@@ -220,7 +226,7 @@ static: ## build/static/maplog and maplog-lab: programs of one file each, for an
 	+@$(MAKE) --no-print-directory OUT=build/static STATIC=1 build/static/maplog build/static/maplog-lab
 
 long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS each
-	+@tools/install-dependencies build test long && $(TEST_BUILDS) || $(BROKEN)
+	+@tools/install-dependencies build test packages long && $(TEST_BUILDS) || $(BROKEN)
 	+@tools/install-python || $(BROKEN)
 	@tools/install-clients || true
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
@@ -285,7 +291,7 @@ placed = @echo "install $(1) as $(2)"; install -d $(dir $(2)) && $(PLACES) $(1) 
 
 install: P = $(DESTDIR)$(PREFIX)
 install: L = $(DESTDIR)$(LIBDIR)
-install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, under DESTDIR; STRIP= keeps symbols
+install: all ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, under DESTDIR; STRIP= keeps symbols
 	$(PROGRAM) $(OUT)/maplog $P/bin/maplog
 	$(PROGRAM) $(OUT)/maplog-lab $P/libexec/maplog/maplog-lab
 	$(PROGRAM) $(OUT)/libmaplog.so $L/libmaplog.so.$(VERSION)
@@ -319,4 +325,4 @@ clean: ## remove build/
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
-	@echo "Variables: BUILD=release|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS WERROR= URING="
+	@echo "Variables: BUILD=release|debug|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS WERROR= URING="
