@@ -121,7 +121,7 @@ static void five_thousand_bytes_by_fifteen_thousand(void **state)
     close(fd);
 }
 
-static void a_system_call_past_the_end_is_an_error_and_no_signal(void **state)
+static void a_system_call_past_the_end_gets_an_error(void **state)
 {
     (void)state;
     int fd = file_of(5000), ends[2];
@@ -255,7 +255,7 @@ int main(void)
         cmocka_unit_test(bytes_behind_the_end_may_turn_up_when_the_file_grows),
         cmocka_unit_test(a_file_that_was_cut_and_grows_again_has_zeros),
         cmocka_unit_test(five_thousand_bytes_by_fifteen_thousand),
-        cmocka_unit_test(a_system_call_past_the_end_is_an_error_and_no_signal),
+        cmocka_unit_test(a_system_call_past_the_end_gets_an_error),
         cmocka_unit_test(an_empty_file_by_a_thousand_pages_that_grows),
         cmocka_unit_test(a_file_that_grows_past_its_mapping_is_not_followed),
         cmocka_unit_test(a_file_that_is_cut_short_takes_its_pages_along),

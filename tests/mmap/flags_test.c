@@ -36,7 +36,7 @@ static void populate_brings_all_pages(void **state)
 
 /* They are there, but read-only: the kernel wants to hear of the first store to each of them, since
  * from then on it has something to write back. */
-static void populate_of_a_file_does_not_spare_the_first_store_a_fault(void **state)
+static void populate_of_a_file_leaves_the_first_store_a_fault(void **state)
 {
     (void)state;
     int fd = file_of(PAGES * PAGE);
@@ -224,7 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mapping_brings_no_page),
         cmocka_unit_test(populate_brings_all_pages),
-        cmocka_unit_test(populate_of_a_file_does_not_spare_the_first_store_a_fault),
+        cmocka_unit_test(populate_of_a_file_leaves_the_first_store_a_fault),
         cmocka_unit_test(populate_of_private_memory_spares_it),
         cmocka_unit_test(populate_keeps_quiet_about_what_it_cannot),
         cmocka_unit_test(nonblock_makes_populate_do_nothing),

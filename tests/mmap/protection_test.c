@@ -50,7 +50,7 @@ static void eight_combinations_on_x86_64(void **state)
     }
 }
 
-static void a_system_call_meets_an_error_where_a_program_meets_a_signal(void **state)
+static void a_system_call_gets_an_error_and_no_signal(void **state)
 {
     (void)state;
     int fd = memory_of(PAGE);
@@ -172,7 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_combinations_on_x86_64),
-        cmocka_unit_test(a_system_call_meets_an_error_where_a_program_meets_a_signal),
+        cmocka_unit_test(a_system_call_gets_an_error_and_no_signal),
         cmocka_unit_test(the_descriptor_limits_the_protection),
         cmocka_unit_test(mprotect_cannot_give_more_than_the_descriptor),
         cmocka_unit_test(append_only_descriptors_do_not_append),
