@@ -1,5 +1,5 @@
 /* flags_test.c - flags of mmap() about when pages come, what they are, and those that are ignored.
- */
+ * not under tsan: its own memory for what is mapped would be counted among the faults. */
 #include "mapping.h"
 
 #define PAGES 64

@@ -1,5 +1,6 @@
 /* lock_test.c - mlock(), mlock2(), munlock(), MAP_LOCKED, and what they cost a user.
- * not under asan: its runtime makes mlock() and munlock() do nothing. */
+ * not under asan: its runtime makes mlock() and munlock() do nothing.
+ * not under tsan: the same. */
 #include "mapping.h"
 
 #ifndef MLOCK_ONFAULT
