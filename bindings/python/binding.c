@@ -8,17 +8,19 @@
 
 #define FIRST_CAPACITY 16
 
-static struct binding_run *run_make(void)
+/* Takes the hold over. NULL: no memory. */
+static struct binding_run *run_make(struct maplog_hold *hold)
 {
     struct binding_run *run = calloc(1, sizeof *run);
-    if (run)
-        run->messages = malloc(FIRST_CAPACITY * sizeof *run->messages);
-    if (run && !run->messages) {
+    struct maplog_message *messages = malloc(FIRST_CAPACITY * sizeof *messages);
+    if (!run || !messages) {
         free(run);
+        free(messages);
         return NULL;
     }
-    if (run)
-        run->capacity = FIRST_CAPACITY;
+    run->hold = hold;
+    run->messages = messages;
+    run->capacity = FIRST_CAPACITY;
     return run;
 }
 
@@ -76,38 +78,39 @@ static int hold_or_return(struct binding_reader *reader, const struct maplog_mes
     return result;
 }
 
-static int first_message(struct binding_reader *reader, int timeout_ms, struct binding_run *run)
+/* The first message of a run, and the hold that keeps it. */
+static int first_message(struct binding_reader *reader, int timeout_ms,
+                         struct maplog_message *message, struct maplog_hold **hold)
 {
     if (reader->hold) {
-        run->hold = reader->hold;
+        *hold = reader->hold;
+        *message = reader->ahead;
         reader->hold = NULL;
-        run_put(run, &reader->ahead);
         return 1;
     }
-    struct maplog_message message;
-    int result = maplog_consume(reader->consumer, &message, timeout_ms);
+    int result = maplog_consume(reader->consumer, message, timeout_ms);
     if (result != 1)
         return result;
-    result = hold_or_return(reader, &message, &run->hold);
-    if (result)
-        return result;
-    run_put(run, &message);
-    return 1;
+    result = hold_or_return(reader, message, hold);
+    return result ? result : 1;
 }
 
 int binding_fetch(struct binding_reader *reader, int32_t limit, size_t bytes, int timeout_ms,
                   struct binding_run **run)
 {
-    struct binding_run *made = run_make();
-    if (!made)
-        return MAPLOG_NO_MEMORY;
-    int result = first_message(reader, timeout_ms, made);
-    if (result != 1) {
-        binding_run_free(made);
+    struct maplog_message message;
+    struct maplog_hold *hold;
+    int result = first_message(reader, timeout_ms, &message, &hold);
+    if (result != 1)
         return result;
+    struct binding_run *made = run_make(hold);
+    if (!made) {
+        maplog_seek(reader->consumer, message.partition, message.offset);
+        maplog_release(hold);
+        return MAPLOG_NO_MEMORY;
     }
+    run_put(made, &message);
     while (made->count < limit && made->size < bytes && run_grow(made)) {
-        struct maplog_message message;
         /* An error ends the run; it comes again with the next one. */
         if (maplog_consume(reader->consumer, &message, 0) != 1)
             break;

@@ -20,8 +20,12 @@ BEGIN = -2  # as an offset: the first record there is
 RUN_MESSAGES = 1024
 RUN_BYTES = 1 << 20
 FIRST_RUN = 16
+FEW = 4
 # Signals are looked at so often while a call waits.
 WAIT_SLICE_MS = 200
+
+
+_fetch = lib.binding_fetch
 
 
 class Header(NamedTuple):
@@ -37,35 +41,42 @@ class _Run:
     """Messages that were taken in one call and lie in one piece of memory. Whoever has one of them,
     or a memoryview of one, keeps it; the hold goes with the last."""
 
-    __slots__ = ("pointer", "messages", "count", "_memory", "_starts", "_ends")
+    __slots__ = ("pointer", "messages", "count", "memory", "starts", "ends")
 
     def __init__(self, pointer: Any) -> None:
         self.pointer = ffi.gc(pointer, lib.binding_run_free)
         self.messages = pointer.messages
         self.count: int = pointer.count
-        self._memory: Optional[memoryview] = None
-
-    def memory(self) -> memoryview:
-        if self._memory is None:
-            run = self.pointer
-            base = ffi.gc(run.base, partial(_keep, run=run))
-            self._memory = memoryview(ffi.buffer(base, run.size)).toreadonly()
-        return self._memory
+        # Made when somebody looks.
+        self.memory: Any = None
+        self.starts: Any = None
+        self.ends: Any = None
 
     def piece(self, start: Any, size: int) -> Optional[memoryview]:
         if start == ffi.NULL:
             return None
+        if self.memory is None:
+            self._map()
         begin = ffi.cast("const char *", start) - self.pointer.base
-        return self.memory()[begin:begin + size]
+        piece: memoryview = self.memory[begin:begin + size]
+        return piece
 
-    def places(self) -> None:
-        """Where all the values lie."""
-        starts = ffi.new("int64_t[]", self.count)
-        ends = ffi.new("int64_t[]", self.count)
+    def _map(self) -> None:
+        run = self.pointer
+        base = ffi.gc(run.base, partial(_keep, run=run))
+        self.memory = memoryview(ffi.buffer(base, run.size)).toreadonly()
+
+    def find_values(self) -> bool:
+        """Where all the values lie, at once; False: there are so few that it is not worth it."""
+        if self.count < FEW:
+            return False
+        starts, ends = ffi.new("int64_t[]", self.count), ffi.new("int64_t[]", self.count)
         lib.binding_run_values(self.pointer, starts, ends)
-        self._starts, self._ends = ffi.unpack(starts, self.count), ffi.unpack(ends, self.count)
-        if self.pointer.base != ffi.NULL:
-            self.memory()
+        self.ends = ffi.unpack(ends, self.count)
+        self.starts = ffi.unpack(starts, self.count)
+        if self.memory is None and self.pointer.base != ffi.NULL:
+            self._map()
+        return True
 
 
 class Message:
@@ -83,12 +94,11 @@ class Message:
     def value(self) -> Optional[memoryview]:
         """None: a null value, a tombstone."""
         run = self._run
-        try:
-            start = run._starts[self._index]
-        except AttributeError:
-            run.places()
-            start = run._starts[self._index]
-        return run._memory[start:run._ends[self._index]] if start >= 0 else None  # type: ignore[index]
+        if run.starts is None and not run.find_values():
+            message = run.messages[self._index]
+            return run.piece(message.value, message.value_size)
+        start = run.starts[self._index]
+        return run.memory[start:run.ends[self._index]] if start >= 0 else None
 
     @property
     def key(self) -> Optional[memoryview]:
@@ -176,6 +186,7 @@ class Consumer(Exclusive):
         self.group = group
         self._waiter: Any = None
         self._limit = FIRST_RUN
+        self._found = ffi.new("struct binding_run **")
         self._take(None)
 
     def __repr__(self) -> str:
@@ -216,22 +227,29 @@ class Consumer(Exclusive):
         self._limit = FIRST_RUN
 
     def _fetch_once(self, limit: int, timeout_ms: int) -> bool:
-        with self._turn:
+        if not self._lock.acquire(False):
+            raise self._taken()
+        try:
             reader = self._open()
             if self._left.__length_hint__():
                 return True
-            self._take(None)  # it is not kept while we wait
-            found = ffi.new("struct binding_run **")
-            if not check(lib.binding_fetch(reader, limit, RUN_BYTES, timeout_ms, found)):
-                return False
-            self._take(_Run(found[0]))
-            return True
+            if self._run is not None:
+                self._take(None)  # it is not kept while we wait
+            result = _fetch(reader, limit, RUN_BYTES, timeout_ms, self._found)
+            if result == 1:
+                self._take(_Run(self._found[0]))
+                if self._run.count == self._limit < RUN_MESSAGES:
+                    self._limit *= 2
+                return True
+            check(result)
+            return False
+        finally:
+            self._lock.release()
 
     def _fetch(self, timeout: Optional[float], limit: int = 0) -> bool:
         """The next run, waiting for it; False: none came in time."""
         if limit == 0:
             limit = self._limit
-            self._limit = min(2 * limit, RUN_MESSAGES)
         wait = 0 if timeout == 0 else arguments.milliseconds(timeout)
         if 0 <= wait <= WAIT_SLICE_MS:
             return self._fetch_once(limit, wait)
@@ -285,7 +303,7 @@ class Consumer(Exclusive):
         """A descriptor that polls readable when there may be messages; read them with timeout 0
         until none comes. It belongs to the consumer."""
         descriptor = ffi.new("int *")
-        with self._turn:
+        with self._turn():
             check(lib.maplog_consumer_descriptor(self._open().consumer, descriptor))
         return int(descriptor[0])
 
@@ -325,27 +343,27 @@ class Consumer(Exclusive):
 
     def seek(self, offset: int, partition: int = -1) -> None:
         """Next offset to be read: an offset, BEGIN or END; partition -1 means all."""
-        with self._turn:
+        with self._turn():
             self._rewind()
             check(lib.maplog_seek(self._open().consumer, partition, offset))
 
     def seek_time(self, timestamp: int, partition: int = -1) -> None:
         """To the first message whose timestamp, in milliseconds since 1970, is at least this."""
-        with self._turn:
+        with self._turn():
             self._rewind()
             check(lib.maplog_seek_time(self._open().consumer, partition, timestamp))
 
     def position(self, partition: int = 0) -> int:
         """Offset of the message that would come next from the partition."""
         offset = ffi.new("int64_t *")
-        with self._turn:
+        with self._turn():
             run = self._run.pointer if self._run is not None else ffi.NULL
             check(lib.binding_position(self._open(), run, self._given(), partition, offset))
         return int(offset[0])
 
     def commit(self) -> None:
         """Commits in the consumer's group what was handed out."""
-        with self._turn:
+        with self._turn():
             self._rewind()
             check(lib.maplog_commit(self._open().consumer))
 
@@ -353,7 +371,7 @@ class Consumer(Exclusive):
         """Commits nothing. Messages stay readable."""
         if getattr(self, "_reader", None) is None:
             return
-        with self._turn:
+        with self._turn():
             reader, self._reader = self._reader, None
             self._drop()
             if reader is not None:

@@ -18,6 +18,8 @@ Row = Union[Payload, None, Tuple[Optional[Payload], Optional[Payload]]]
 ACKS = {"memory": lib.MAPLOG_ACKS_MEMORY, "none": lib.MAPLOG_ACKS_NONE, "disk": lib.MAPLOG_ACKS_DISK}
 COMPRESSIONS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
+_NULL, _ERROR, _produce = ffi.NULL, lib.BINDING_ERROR, lib.binding_produce
+
 # produce_many() hands over about so many bytes, and so many records, in one call.
 CHUNK_BYTES = 256 << 10
 CHUNK_RECORDS = 4096
@@ -81,11 +83,20 @@ class Producer(Exclusive):
         if headers is not None or timestamp or type(value) is not bytes or (
                 key is not None and type(key) is not bytes):
             return self._produce_record(value, key, headers or (), timestamp, partition)
-        with self._turn:
-            offset = lib.binding_produce(self._open(), partition, ffi.NULL if key is None else key,
-                                         -1 if key is None else len(key), value, len(value))
-            if offset <= lib.BINDING_ERROR:
-                raise make_error(offset - lib.BINDING_ERROR)
+        if not self._lock.acquire(False):
+            raise self._taken()
+        try:
+            if key is None:
+                offset = _produce(self._pointer, partition, _NULL, -1, value, len(value))
+            else:
+                offset = _produce(self._pointer, partition, key, len(key), value, len(value))
+            if offset <= _ERROR:
+                raise make_error(offset - _ERROR)
+        except TypeError:
+            self._open()  # no pointer: it was closed
+            raise
+        finally:
+            self._lock.release()
         return offset if offset >= 0 else None
 
     def _produce_record(self, value: Optional[Payload], key: Optional[Payload], headers: Headers,
@@ -97,7 +108,7 @@ class Producer(Exclusive):
             array_of_headers, kept = arguments.header_list(headers, pins)
             record.headers, record.header_count = array_of_headers, len(kept)
             record.timestamp = timestamp
-            with self._turn:
+            with self._turn():
                 if partition < 0:
                     check(lib.maplog_produce(self._open(), record, offset))
                 else:
@@ -157,7 +168,7 @@ class Producer(Exclusive):
         rows.timestamp = timestamp
         rows.partition = -1 if partition is None else partition
         done = ffi.new("int64_t *")
-        with self._turn:
+        with self._turn():
             result = call(self._open(), rows, *more, done)
             if result:
                 raise _stopped(result, done[0])
@@ -192,19 +203,19 @@ class Producer(Exclusive):
     def prepare(self, partition: int, size: int) -> None:
         """Allocates and populates memory for `size` bytes more, so that the next appends meet no
         page fault."""
-        with self._turn:
+        with self._turn():
             check(lib.maplog_prepare(self._open(), partition, size))
 
     def flush(self) -> None:
         """Publishes open batches; with acks "disk" returns when all is on disk."""
-        with self._turn:
+        with self._turn():
             check(lib.maplog_flush(self._open()))
 
     def close(self) -> None:
         """Flushes and closes; closed it is also when the flush fails."""
         if getattr(self, "_pointer", None) is None:
             return
-        with self._turn:
+        with self._turn():
             pointer, self._pointer = self._pointer, None
             result = lib.maplog_producer_close(pointer) if pointer is not None else 0
             if result != lib.MAPLOG_FORKED:
