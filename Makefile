@@ -112,7 +112,7 @@ LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
 .PHONY: all tests fuzzers example-programs run examples test static long clients bench fuzz tidy \
-    format abi deb install uninstall clean help
+    format abi deb docs install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a $(OUT)/installed/libmaplog.a
@@ -252,6 +252,10 @@ format: ## put every C file into the form of .clang-format
 
 abi: $(OUT)/libmaplog.so ## compare libmaplog with that of the last tag: what was there must stay as it was
 	@tools/abi $(OUT)/libmaplog.so
+
+docs: ## HTML of the documents and man pages in build/docs, with a search, to read from the disk
+	@tools/install-dependencies docs
+	@tools/site build/docs
 
 deb: ## Debian packages in build/deb: maplog, libmaplog0, libmaplog-dev, python3-maplog
 	@tools/install-dependencies build packages
