@@ -15,6 +15,12 @@
  * - Strings are UTF-8 or plain bytes, NUL-terminated. Sizes are in bytes, times in milliseconds
  *   since 1970-01-01 UTC unless the name says otherwise.
  * - Option structs: zero means default; begin with `= {0}`. NULL stands for all defaults.
+ * - Mistakes: NULL where something is wanted, sizes without bytes, numbers out of their range are
+ *   MAPLOG_INVALID or the code that fits better. What would cost each call to find out is a
+ * contract: a handle is not used after it was closed, nor by two threads at once where it belongs
+ * to one; a hold is released once; memory that is passed is as large as its size says. A release
+ * does not look; a library that was built with BUILD=debug aborts with a sentence that says what
+ * was broken.
  */
 #ifndef MAPLOG_H
 #define MAPLOG_H
@@ -62,7 +68,7 @@ enum maplog_error {
 MAPLOG_API const char *maplog_error_text(void);
 /* "MAPLOG_IO" and the like; never NULL. */
 MAPLOG_API const char *maplog_error_name(int code);
-/* "0.1.0" */
+/* Of the library that runs: "0.2.0". */
 MAPLOG_API const char *maplog_version(void);
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -300,10 +306,11 @@ MAPLOG_API int maplog_consumer_open(maplog *log, const char *topic,
 
 /*
  * Takes the next record. Returns 1 with a message, 0 when none came within timeout_ms (0: do not
- * wait, -1: wait for ever), or an error: MAPLOG_OFFSET_OUT_OF_RANGE (retention overtook the reader;
- * seek), MAPLOG_TOPIC_DELETED (all that is readable was read), MAPLOG_CORRUPT (file and position
- * are named; it comes again until a seek passes the place), MAPLOG_FORKED. Records of one partition
- * come in order; partitions take turns. Waiting spins briefly, then sleeps without using the CPU.
+ * wait, negative: wait for ever), or an error: MAPLOG_OFFSET_OUT_OF_RANGE (retention overtook the
+ * reader; seek), MAPLOG_TOPIC_DELETED (all that is readable was read), MAPLOG_CORRUPT (file and
+ * position are named; it comes again until a seek passes the place), MAPLOG_FORKED. Records of one
+ * partition come in order; partitions take turns. Waiting spins briefly, then sleeps without using
+ * the CPU.
  */
 MAPLOG_API int maplog_consume(maplog_consumer *consumer, struct maplog_message *message,
                               int timeout_ms);

@@ -19,7 +19,7 @@ void client_drop(struct maplog *log)
     if (!directory_forked(log->directory))
         pthread_mutex_destroy(&log->lock);
     directory_drop(log->directory);
-    free(log);
+    handle_free(&log->handle);
 }
 
 int client_progress(struct maplog *log, struct progress **progress)
@@ -34,6 +34,11 @@ int client_progress(struct maplog *log, struct progress **progress)
     return result;
 }
 
+int client_missing(const char *what)
+{
+    return error_set(MAPLOG_INVALID, "the %s handle is NULL", what);
+}
+
 int client_inherited(const char *what)
 {
     return error_set(MAPLOG_FORKED,
@@ -41,10 +46,11 @@ int client_inherited(const char *what)
                      what);
 }
 
-int client_check(const struct maplog *log)
+int client_check_at(const struct contract *at, const struct maplog *log)
 {
     if (!log)
-        return error_set(MAPLOG_INVALID, "the log handle is NULL");
+        return client_missing("log");
+    handle_check_at(at, &log->handle, HANDLE_LOG);
     return directory_forked(log->directory) ? client_inherited("log") : 0;
 }
 

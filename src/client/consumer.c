@@ -26,8 +26,9 @@ static int check_options(const struct maplog_consumer_options *options)
         return result;
     if (options->group && (options->group[0] == 0 || strlen(options->group) > LIMIT_GROUP_NAME))
         return error_set(MAPLOG_INVALID, "a group name has 1 to %d bytes", LIMIT_GROUP_NAME);
-    if (options->partitions && options->partition_count == 0)
-        return error_set(MAPLOG_INVALID, "the list of partitions is empty");
+    if (!options->partitions != !options->partition_count)
+        return error_set(MAPLOG_INVALID, "the list of partitions is %s, their count %zu",
+                         options->partitions ? "given" : "NULL", options->partition_count);
     return 0;
 }
 
@@ -110,6 +111,7 @@ int maplog_consumer_open(struct maplog *log, const char *topic,
     struct maplog_consumer *made = calloc(1, sizeof *made);
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a consumer");
+    handle_init(&made->handle, HANDLE_CONSUMER);
     made->log = client_keep(log);
     made->directory = log->directory;
     made->claim_fd = -1;
@@ -126,6 +128,10 @@ void maplog_consumer_close(struct maplog_consumer *consumer)
 {
     if (!consumer)
         return;
+    handle_check(&consumer->handle, HANDLE_CONSUMER);
+    if (!directory_forked(consumer->directory))
+        handle_idle(&consumer->handle, HANDLE_CONSUMER);
+    handle_closed(&consumer->handle);
     notifier_end(consumer->notifier);
     for (size_t i = 0; i < consumer->count; i++)
         sources_free(consumer->sources[i]);
@@ -138,7 +144,7 @@ void maplog_consumer_close(struct maplog_consumer *consumer)
     free(consumer->group);
     unpacked_drop(consumer->unpacked);
     client_drop(consumer->log);
-    free(consumer);
+    handle_free(&consumer->handle);
 }
 
 /* Adds the place to the error of a batch, and goes back before the record that was wanted: the next
@@ -435,10 +441,19 @@ static __attribute__((noinline)) int quick_batch(struct maplog_consumer *consume
     return 1;
 }
 
+static __attribute__((cold)) int no_message(void)
+{
+    return error_set(MAPLOG_INVALID, "the message is NULL");
+}
+
 int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *message, int timeout_ms)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
+    int result = consumer_check(consumer);
+    if (__builtin_expect(result, 0))
+        return result;
+    if (__builtin_expect(!message, 0))
+        return no_message();
+    HANDLE_ENTER(&consumer->handle, HANDLE_CONSUMER);
     if (consumer->source) {
         if (consumer->cursor.left > 0)
             return quick_record(consumer, message, timeout_ms);
@@ -452,6 +467,10 @@ int maplog_consume(struct maplog_consumer *consumer, struct maplog_message *mess
 int maplog_message_header(const struct maplog_message *message, int32_t index, const char **name,
                           size_t *name_size, const void **value, size_t *value_size)
 {
+    if (!message)
+        return no_message();
+    if (!name || !name_size || !value || !value_size)
+        return error_set(MAPLOG_INVALID, "maplog_message_header: a result is NULL");
     if (index < 0 || index >= message->header_count)
         return error_set(MAPLOG_NOT_FOUND, "the record has %d headers, no number %d",
                          (int)message->header_count, (int)index);

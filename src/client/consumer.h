@@ -30,6 +30,7 @@ struct unpacked {
 struct notifier;
 
 struct maplog_consumer {
+    struct handle handle;
     struct directory *directory;
     struct source *source;       /* whose batch is being handed out; NULL: none */
     struct record_cursor cursor; /* in that batch */
@@ -60,6 +61,17 @@ struct maplog_consumer {
     char topic[LIMIT_TOPIC_NAME + 1];
     char id[MAPLOG_TOPIC_ID_SIZE];
 };
+
+/* 0 when the consumer may be used; MAPLOG_INVALID for NULL, MAPLOG_FORKED. */
+#define consumer_check(consumer) consumer_check_at(CONTRACT_HERE, consumer)
+static inline int consumer_check_at(const struct contract *at,
+                                    const struct maplog_consumer *consumer)
+{
+    if (__builtin_expect(!consumer, 0))
+        return client_missing("consumer");
+    handle_check_at(at, &consumer->handle, HANDLE_CONSUMER);
+    return directory_forked(consumer->directory) ? client_inherited("consumer") : 0;
+}
 
 /* sources.c: which partitions a consumer reads. */
 /* Adds the partition; 1, or 0 when another consumer of the group has it; MAPLOG_GROUP_ACTIVE.

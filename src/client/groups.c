@@ -39,12 +39,14 @@ static int commit_some(struct maplog_consumer *consumer, struct progress *progre
 
 int maplog_commit(struct maplog_consumer *consumer)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
+    int result = consumer_check(consumer);
+    if (result)
+        return result;
+    HANDLE_ENTER(&consumer->handle, HANDLE_CONSUMER);
     if (!consumer->group)
         return error_set(MAPLOG_INVALID, "this consumer has no group to commit for");
     struct progress *progress;
-    int result = client_progress(consumer->log, &progress);
+    result = client_progress(consumer->log, &progress);
     for (size_t i = 0; !result && i < consumer->count;)
         result = commit_some(consumer, progress, i, &i);
     return result;
@@ -91,6 +93,8 @@ int maplog_group_committed(struct maplog *log, const char *group, const char *to
                            int32_t partition, int64_t *offset)
 {
     int result = check(log, group, topic);
+    if (!result && !offset)
+        result = error_set(MAPLOG_INVALID, "maplog_group_committed: the result is NULL");
     struct progress *progress;
     if (!result)
         result = client_progress(log, &progress);

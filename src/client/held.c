@@ -5,6 +5,7 @@
 #include "client/consumer.h"
 
 struct maplog_hold {
+    struct handle handle;
     struct directory *directory; /* a reference: segments name it */
     struct segment *segment;     /* a reference, or NULL */
     struct unpacked *unpacked;   /* a reference, or NULL */
@@ -20,13 +21,18 @@ void unpacked_drop(struct unpacked *unpacked)
 
 int maplog_hold(struct maplog_consumer *consumer, struct maplog_hold **hold)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
+    int result = consumer_check(consumer);
+    if (!result && !hold)
+        result = error_set(MAPLOG_INVALID, "maplog_hold: the result is NULL");
+    if (result)
+        return result;
+    HANDLE_ENTER(&consumer->handle, HANDLE_CONSUMER);
     if (!consumer->last)
         return error_set(MAPLOG_NOT_FOUND, "no message was taken by the consumer's last call");
     struct maplog_hold *made = calloc(1, sizeof *made);
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a hold");
+    handle_init(&made->handle, HANDLE_HOLD);
     made->directory = directory_keep(consumer->directory);
     if (consumer->last_unpacked) {
         made->unpacked = consumer->unpacked;
@@ -40,6 +46,12 @@ int maplog_hold(struct maplog_consumer *consumer, struct maplog_hold **hold)
 
 int maplog_hold_covers(const struct maplog_hold *hold, const struct maplog_consumer *consumer)
 {
+    int result = consumer_check(consumer);
+    if (!result && !hold)
+        result = client_missing("hold");
+    if (result)
+        return result;
+    handle_check(&hold->handle, HANDLE_HOLD);
     if (!consumer->last || hold->directory != consumer->directory)
         return 0;
     return consumer->last_unpacked ? hold->unpacked == consumer->unpacked
@@ -50,8 +62,10 @@ void maplog_release(struct maplog_hold *hold)
 {
     if (!hold)
         return;
+    handle_check(&hold->handle, HANDLE_HOLD);
+    handle_closed(&hold->handle);
     segment_drop(hold->segment);
     unpacked_drop(hold->unpacked);
     directory_drop(hold->directory);
-    free(hold);
+    handle_free(&hold->handle);
 }

@@ -31,6 +31,7 @@ static int handle_make(struct directory *directory, struct maplog **log)
         directory_drop(directory);
         return error_set(MAPLOG_NO_MEMORY, "no memory for a log handle");
     }
+    handle_init(&made->handle, HANDLE_LOG);
     made->references = 1;
     made->directory = directory;
     pthread_mutex_init(&made->lock, NULL);
@@ -101,6 +102,10 @@ int maplog_attach(int fd, struct maplog **log)
 
 void maplog_close(struct maplog *log)
 {
+    if (!log)
+        return;
+    handle_check(&log->handle, HANDLE_LOG);
+    handle_closed(&log->handle);
     client_drop(log);
 }
 

@@ -167,10 +167,14 @@ void notifier_arm(struct notifier *notifier, const struct maplog_consumer *consu
 
 int maplog_consumer_descriptor(struct maplog_consumer *consumer, int *fd)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
+    int result = consumer_check(consumer);
+    if (!result && !fd)
+        result = error_set(MAPLOG_INVALID, "maplog_consumer_descriptor: the result is NULL");
+    if (result)
+        return result;
+    HANDLE_ENTER(&consumer->handle, HANDLE_CONSUMER);
     if (!consumer->notifier) {
-        int result = notifier_begin(consumer, &consumer->notifier);
+        result = notifier_begin(consumer, &consumer->notifier);
         if (result)
             return result;
     }

@@ -9,15 +9,16 @@ static int each_source(struct maplog_consumer *consumer, int32_t partition,
                                   int64_t argument),
                        int64_t argument)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
+    int result = consumer_check(consumer);
+    if (result)
+        return result;
+    HANDLE_ENTER(&consumer->handle, HANDLE_CONSUMER);
     consumer->last = NULL;
     if (partition != -1) {
         struct source *source;
-        int result = sources_find(consumer, partition, &source);
+        result = sources_find(consumer, partition, &source);
         return result ? result : one(consumer, source, argument);
     }
-    int result = 0;
     for (size_t i = 0; !result && i < consumer->count; i++)
         result = one(consumer, consumer->sources[i], argument);
     return result;
@@ -53,10 +54,14 @@ int maplog_seek_time(struct maplog_consumer *consumer, int32_t partition, int64_
 
 int maplog_position(struct maplog_consumer *consumer, int32_t partition, int64_t *offset)
 {
-    if (directory_forked(consumer->directory))
-        return client_inherited("consumer");
+    int result = consumer_check(consumer);
+    if (!result && !offset)
+        result = error_set(MAPLOG_INVALID, "maplog_position: the result is NULL");
+    if (result)
+        return result;
+    HANDLE_ENTER(&consumer->handle, HANDLE_CONSUMER);
     struct source *source;
-    int result = sources_find(consumer, partition, &source);
+    result = sources_find(consumer, partition, &source);
     if (!result)
         *offset = source->position;
     return result;

@@ -87,7 +87,8 @@ static void producer_free(struct maplog_producer *producer)
     if (producer->seat != UINT32_MAX && !directory_forked(producer->directory))
         control_leave_seat(&producer->directory->view, producer->seat);
     client_drop(producer->log);
-    free(producer);
+    handle_closed(&producer->handle);
+    handle_free(&producer->handle);
 }
 
 int maplog_producer_open(struct maplog *log, const char *topic,
@@ -115,6 +116,7 @@ int maplog_producer_open(struct maplog *log, const char *topic,
     struct maplog_producer *made = calloc(1, sizeof *made);
     if (!made)
         return error_set(MAPLOG_NO_MEMORY, "no memory for a producer");
+    handle_init(&made->handle, HANDLE_PRODUCER);
     made->log = client_keep(log);
     made->directory = log->directory;
     made->options = all;
@@ -262,11 +264,20 @@ static int produce_locked(struct maplog_producer *producer, int32_t partition,
     return result;
 }
 
+static __attribute__((cold)) int no_record(void)
+{
+    return error_set(MAPLOG_INVALID, "the record is NULL");
+}
+
 int maplog_produce(struct maplog_producer *producer, const struct maplog_record *record,
                    int64_t *offset)
 {
-    if (directory_forked(producer->directory))
-        return client_inherited("producer");
+    int result = producer_check(producer);
+    if (__builtin_expect(result, 0))
+        return result;
+    HANDLE_ENTER(&producer->handle, HANDLE_PRODUCER);
+    if (__builtin_expect(!record, 0))
+        return no_record();
     struct lane *lane = producer->fast;
     if (__builtin_expect(lane && load_acquire(producer->generation) == producer->generation_seen,
                          1)) {
@@ -281,8 +292,12 @@ int maplog_produce(struct maplog_producer *producer, const struct maplog_record 
 int maplog_produce_to(struct maplog_producer *producer, int32_t partition,
                       const struct maplog_record *record, int64_t *offset)
 {
-    if (directory_forked(producer->directory))
-        return client_inherited("producer");
+    int result = producer_check(producer);
+    if (__builtin_expect(result, 0))
+        return result;
+    HANDLE_ENTER(&producer->handle, HANDLE_PRODUCER);
+    if (!record)
+        return no_record();
     if (partition < 0)
         return error_set(MAPLOG_INVALID, "partition %d", (int)partition);
     return produce_locked(producer, partition, record, offset);
@@ -290,12 +305,14 @@ int maplog_produce_to(struct maplog_producer *producer, int32_t partition,
 
 int maplog_prepare(struct maplog_producer *producer, int32_t partition, uint64_t bytes)
 {
-    if (directory_forked(producer->directory))
-        return client_inherited("producer");
+    int result = producer_check(producer);
+    if (__builtin_expect(result, 0))
+        return result;
+    HANDLE_ENTER(&producer->handle, HANDLE_PRODUCER);
     if (producer->lingers)
         pthread_mutex_lock(&producer->lock);
     struct lane *lane;
-    int result = look_around(producer);
+    result = look_around(producer);
     if (!result)
         result = take_lane(producer, partition, &lane);
     if (!result)
@@ -320,12 +337,14 @@ static int flush_all(struct maplog_producer *producer)
 
 int maplog_flush(struct maplog_producer *producer)
 {
-    if (directory_forked(producer->directory))
-        return client_inherited("producer");
+    int result = producer_check(producer);
+    if (__builtin_expect(result, 0))
+        return result;
+    HANDLE_ENTER(&producer->handle, HANDLE_PRODUCER);
     if (!producer->lingers)
         return flush_all(producer);
     pthread_mutex_lock(&producer->lock);
-    int result = flush_all(producer);
+    result = flush_all(producer);
     pthread_mutex_unlock(&producer->lock);
     return result;
 }
@@ -334,11 +353,13 @@ int maplog_producer_close(struct maplog_producer *producer)
 {
     if (!producer)
         return 0;
-    if (directory_forked(producer->directory)) {
+    int result = producer_check(producer);
+    if (result) {
         producer_free(producer);
-        return client_inherited("producer");
+        return result;
     }
-    int result = maplog_flush(producer);
+    result = maplog_flush(producer);
+    handle_idle(&producer->handle, HANDLE_PRODUCER);
     if (producer->lingers)
         linger_end(producer);
     producer_free(producer);

@@ -27,6 +27,7 @@ struct lane {
 };
 
 struct maplog_producer {
+    struct handle handle;
     struct directory *directory;
     struct lane *fast;            /* set while a record needs nothing but this lane */
     _Atomic uint64_t *generation; /* of the directory's settings */
@@ -48,6 +49,17 @@ struct maplog_producer {
     char topic[LIMIT_TOPIC_NAME + 1];
     char id[MAPLOG_TOPIC_ID_SIZE];
 };
+
+/* 0 when the producer may be used; MAPLOG_INVALID for NULL, MAPLOG_FORKED. */
+#define producer_check(producer) producer_check_at(CONTRACT_HERE, producer)
+static inline int producer_check_at(const struct contract *at,
+                                    const struct maplog_producer *producer)
+{
+    if (__builtin_expect(!producer, 0))
+        return client_missing("producer");
+    handle_check_at(at, &producer->handle, HANDLE_PRODUCER);
+    return directory_forked(producer->directory) ? client_inherited("producer") : 0;
+}
 
 /* lane.c */
 int lane_open(struct maplog_producer *producer, int32_t partition, struct lane **lane);

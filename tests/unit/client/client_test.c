@@ -10,7 +10,7 @@ static void a_handle_lives_until_its_last_user_lets_go(void **state)
     assert_ptr_equal(client_keep(log), log);
     maplog_close(log);
     struct maplog_topic found;
-    assert_code(MAPLOG_NOT_FOUND, maplog_topic_describe(log, "none", &found));
+    assert_code(MAPLOG_NOT_FOUND, directory_topic(log->directory, "none", &found));
     client_drop(log);
 }
 
