@@ -24,6 +24,9 @@ from ._errors import (Busy, Closed, Corrupt, Denied, DiskFull, Exists, Forked, F
 from ._log import Log, Partition, Setting, Topic, attach, open, open_anonymous
 from ._producer import Producer
 
+for _kind in (MaplogError, *_errors.KINDS.values()):
+    _kind.__module__ = "maplog"  # where people import it from
+
 __version__: str = _ffi.string(_lib.maplog_version()).decode()
 
 __all__ = [
