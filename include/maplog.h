@@ -15,12 +15,11 @@
  * - Strings are UTF-8 or plain bytes, NUL-terminated. Sizes are in bytes, times in milliseconds
  *   since 1970-01-01 UTC unless the name says otherwise.
  * - Option structs: zero means default; begin with `= {0}`. NULL stands for all defaults.
- * - Mistakes: NULL where something is wanted, sizes without bytes, numbers out of their range are
- *   MAPLOG_INVALID or the code that fits better. What would cost each call to find out is a
- * contract: a handle is not used after it was closed, nor by two threads at once where it belongs
- * to one; a hold is released once; memory that is passed is as large as its size says. A release
- * does not look; a library that was built with BUILD=debug aborts with a sentence that says what
- * was broken.
+ * - Mistakes: NULL where something is wanted, sizes without bytes, and numbers out of their range
+ *   are MAPLOG_INVALID, or the code that says it better. What would cost each call to find out is a
+ *   contract: no handle is used after its close, or by two threads at once where it belongs to one;
+ *   no hold is released twice; memory is as large as the size beside it says. A release does not
+ *   look. A library that is built with BUILD=debug aborts with a sentence that says what was broken.
  */
 #ifndef MAPLOG_H
 #define MAPLOG_H
