@@ -19,7 +19,7 @@
  *   are MAPLOG_INVALID, or the code that says it better. What would cost each call to find out is a
  *   contract: no handle is used after its close, or by two threads at once where it belongs to one;
  *   no hold is released twice; memory is as large as the size beside it says. A release does not
- *   look. A library that is built with BUILD=debug aborts with a sentence that says what was broken.
+ *   look. A library that is built with BUILD=debug aborts with a sentence that says what was wrong.
  */
 #ifndef MAPLOG_H
 #define MAPLOG_H
