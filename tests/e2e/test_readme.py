@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 sys.path.insert(0, os.path.dirname(__file__))
 from conftest import PROGRAM, ROOT  # noqa: E402
@@ -87,6 +88,22 @@ def test_its_program_compiles_and_runs(tmp_path):
                     library, *libraries, "-pthread", *sanitize], check=True, cwd=tmp_path)
     done = subprocess.run(["./ticks"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0: tick\n1: tick\n2: tick\n", "")
+
+
+def test_its_example_runs_as_printed(tmp_path):
+    """Its first command, `make examples`, has been given by whoever built what is tested."""
+    section = re.search(r"^## Examples\n(.*?)^## ", README.read_text(), re.S | re.M)[1]
+    commands, shown = re.findall(r"(?:^    .*\n)+", section, re.M)
+    make, _, example = textwrap.dedent(commands).partition("\n")
+    assert make == "make examples"
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/release").symlink_to(os.path.dirname(os.path.abspath(PROGRAM)))
+    with tempfile.TemporaryDirectory(prefix="maplog-readme-", dir="/dev/shm") as memory:
+        done = subprocess.run(["bash", "-c", example.replace("/dev/shm", memory)], cwd=tmp_path,
+                              capture_output=True, text=True, timeout=60)
+    # Two processes print, each in its own order.
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.splitlines()) == sorted(textwrap.dedent(shown).splitlines())
 
 
 def test_its_links_lead_somewhere():
