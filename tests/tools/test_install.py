@@ -100,6 +100,10 @@ def source(tmp_path):
     return tmp_path / "program.c"
 
 
+def document(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs/installing.md").read_text(), re.M | re.S)
+
+
 def compiler_flags(moved, *words):
     # A moved prefix is what pkg-config must be told; the places in it follow.
     return run("pkg-config", f"--define-variable=prefix={moved}", *words, "maplog",
@@ -216,10 +220,24 @@ def test_the_archive_among_shared_libraries(moved, source, tmp_path):
     says(tmp_path / "program", tmp_path)
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_lines_of_the_document(moved, source, tmp_path, number):
+    line = document("sh")[number].replace("pkg-config", f"pkg-config --define-variable=prefix={moved}")
+    run("sh", "-euc", line, cwd=tmp_path, env={**os.environ, "PKG_CONFIG_PATH": f"{moved}/lib/cpu/pkgconfig"})
+    says(tmp_path / "program", tmp_path, LD_LIBRARY_PATH=f"{moved}/lib/cpu")
+
+
+def test_the_project_of_the_document(source, tmp_path):
+    make("install", f"PREFIX={tmp_path}/there")
+    (tmp_path / "CMakeLists.txt").write_text(document("cmake")[0])
+    run("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path}/there")
+    run("cmake", "--build", tmp_path / "build")
+    says(tmp_path / "build/program", tmp_path)
+
+
 def cmake(moved, tmp_path, wanted):
     (tmp_path / "CMakeLists.txt").write_text(PROJECT % wanted)
-    command = ["cmake", "-S", tmp_path, "-B", tmp_path / "build",
-               f"-DCMAKE_PREFIX_PATH={moved}", f"-Dmaplog_DIR={moved}/lib/cpu/cmake/maplog"]
+    command = ["cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-Dmaplog_DIR={moved}/lib/cpu/cmake/maplog"]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
