@@ -59,7 +59,7 @@ def make():
     """libmaplog.a, made when it is not there or older than its sources."""
     out = os.environ.get("MAPLOG_OUT", "build/release")
     archive = tree() / out / "libmaplog.a"
-    subprocess.run(["make", "--no-print-directory", f"OUT={out}", f"{out}/libmaplog.a"],
+    subprocess.run(["make", "--silent", f"OUT={out}", f"{out}/libmaplog.a"],
                    cwd=tree(), check=True)
     return archive
 
@@ -73,7 +73,8 @@ def arguments():
     return {
         "include_dirs": [str(headers())],
         "extra_objects": [str(archive)],
-        "extra_link_args": ["-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-pthread",
+        "extra_link_args": ["-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,--strip-debug",
+                            "-pthread",
                             *pkg_config("--libs", *PACKAGES)],
         "depends": [str(archive)],
     }

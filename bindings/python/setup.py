@@ -20,4 +20,6 @@ setup(
     version=library.version(),
     cffi_modules=["build_binding.py:ffibuilder"],
     cmdclass={"sdist": SourceDistribution},
+    # What was built with another library is not taken for up to date.
+    options={"build_ext": {"force": True}},
 )

@@ -205,9 +205,9 @@ class Consumer(Exclusive):
     # ---- runs: what was taken in one call, and is handed out message by message -----------------
 
     def _take(self, run: Optional[_Run]) -> None:
-        self._run = run
-        self._left = iter(range(run.count if run is not None else 0))
-        self._messages: Iterator[Message] = map(Message, repeat(run), self._left)
+        self._run: Any = run
+        self._left: Any = iter(range(run.count if run is not None else 0))
+        self._messages: Iterator[Message] = map(Message, repeat(self._run), self._left)
 
     def _given(self) -> int:
         """How many messages of the run were handed out."""

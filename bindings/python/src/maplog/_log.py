@@ -34,13 +34,13 @@ class Partition(NamedTuple):
     leader_epoch: int
 
 
-@ffi.def_extern(error=-1)
+@ffi.def_extern(error=-1)  # type: ignore[untyped-decorator]
 def binding_visit_topic(context: Any, topic: Any) -> int:
     ffi.from_handle(context).append(_topic(ffi.string(topic.name).decode(), topic))
     return 0
 
 
-@ffi.def_extern(error=-1)
+@ffi.def_extern(error=-1)  # type: ignore[untyped-decorator]
 def binding_visit_config(context: Any, name: Any, value: Any, is_default: int) -> int:
     ffi.from_handle(context)[ffi.string(name).decode()] = Setting(
         ffi.string(value).decode(errors="surrogateescape"), bool(is_default))

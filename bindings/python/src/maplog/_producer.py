@@ -224,9 +224,10 @@ class Producer(Exclusive):
 
 def _row_bytes(buffer: Any) -> int:
     view = memoryview(buffer)
-    if view.ndim == 0 or view.nbytes == view.shape[0]:
+    rows = view.shape[0] if view.shape else 0
+    if view.ndim == 0 or view.nbytes == rows > 0:
         raise Invalid("a buffer of bytes needs record_size or offsets")
-    return view.nbytes // view.shape[0] if view.shape[0] else 1
+    return view.nbytes // rows if rows else 1
 
 
 def _offsets(offsets: Any) -> Any:
