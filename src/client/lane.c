@@ -150,6 +150,8 @@ bool lane_fits(const struct lane *lane, const struct maplog_record *record)
     if (plain_value(record) && record->value_size < lane->limit &&
         builder->size + record->value_size + VALUE_OVERHEAD <= lane->limit)
         return true;
+    if (record_check(record))
+        return true; /* gathering it tells what is wrong */
     int64_t timestamp = record->timestamp ? record->timestamp : builder->max_timestamp;
     return builder_size_with(builder, record, timestamp) <= lane->limit;
 }

@@ -235,7 +235,9 @@ static int produce_any(struct maplog_producer *producer, int32_t partition,
         return result;
     if (partition < 0) {
         partition = 0;
-        if (producer->partitions > 1 && record->key)
+        if (__builtin_expect(record->key_size > INT32_MAX, 0))
+            result = record_check(record); /* before it is hashed */
+        else if (producer->partitions > 1 && record->key)
             partition = murmur2_partition(record->key, record->key_size, producer->partitions);
         else if (producer->partitions > 1)
             result = choose_sticky(producer, record, &partition);
