@@ -20,7 +20,7 @@ struct experiment {
 };
 
 extern const struct experiment lab_models, lab_transfer, lab_receive, lab_append, lab_wake,
-    lab_read, lab_lines;
+    lab_read, lab_lines, lab_touch;
 
 /* --quick: fewer points and shorter ones, same columns. */
 bool lab_quick(const struct lab *lab);

@@ -17,7 +17,8 @@
 
 /* A new experiment: its line here and in experiment.h. */
 static const struct experiment *const experiments[] = {
-    &lab_models, &lab_transfer, &lab_receive, &lab_append, &lab_wake, &lab_read, &lab_lines,
+    &lab_models, &lab_transfer, &lab_receive, &lab_append,
+    &lab_wake,   &lab_read,     &lab_lines,   &lab_touch,
 };
 #define EXPERIMENTS (sizeof experiments / sizeof experiments[0])
 
