@@ -72,16 +72,16 @@ def test_the_commands_print_what_the_page_shows():
 
 def test_the_lines_that_matter_stand_in_the_programs():
     for title, text in sections():
-        sources = re.findall(r"\]\(\.\./(examples/\w+\.c)\)", text)
+        sources = re.findall(r"\]\(\.\./(examples/\w+\.c(?:pp)?)\)", text)
         assert sources, f"{title}: no link to its program"
         programs = plain("".join((ROOT / source).read_text() for source in sources))
-        for block in re.findall(r"```c\n(.*?)```", text, re.S):
+        for block in re.findall(r"```c(?:pp)?\n(.*?)```", text, re.S):
             for part in block.split("\n\n"):
                 assert plain(part) in programs, f"{title}: not in {sources}:\n{part}"
 
 
 def test_every_example_has_its_recipe():
-    for source in (ROOT / "examples").glob("*.c"):
+    for source in (ROOT / "examples").glob("*.c*"):
         assert f"(../examples/{source.name})" in PAGE.read_text(), f"{source.name} is not in the cookbook"
 
 
