@@ -39,6 +39,23 @@ def test_the_wrapper_under_sanitizers(tmp_path):
     run(tmp_path / "wrapper", tmp_path)
 
 
+def test_the_example_is_a_queue(tmp_path):
+    build(f"{ROOT}/examples/queue.cpp", tmp_path / "queue", ("g++", "c++17"))
+
+    def queue(*words):
+        return subprocess.run([tmp_path / "queue", tmp_path / "log", *words], capture_output=True, text=True)
+
+    assert queue("add", "wash", "dry").returncode == 0
+    assert queue("work", "people").stdout == "0 priority 1: wash\n1 priority 2: dry\n"
+    assert queue("add", "x" * 100).returncode == 0
+    assert queue("work", "people").stdout == "2 priority 1: " + "x" * 59 + "\n"
+    assert queue("work", "people").stdout == ""
+    assert len(queue("work", "others").stdout.splitlines()) == 3
+    assert queue("sleep").returncode == 2
+    failed = subprocess.run([tmp_path / "queue", "/proc/none", "add", "x"], capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stderr.startswith("MAPLOG_NOT_FOUND: ")
+
+
 @pytest.mark.parametrize("header", ["maplog.h", "maplog_file.h", "maplog.hpp"])
 @pytest.mark.parametrize("dialect", DIALECTS, ids="-".join)
 def test_each_header_stands_alone(dialect, header):
