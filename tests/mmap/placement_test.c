@@ -73,7 +73,7 @@ static void thirty_two_bits_are_the_first_two_gigabytes(void **state)
     munmap(free, PAGE);
 }
 
-/* What maplog_file does: address space first, the file into its front, more of it as it grows. */
+/* Address space first, the file into its front, more of it as it grows. */
 static void a_reservation_is_filled_piece_by_piece(void **state)
 {
     (void)state;
