@@ -167,6 +167,15 @@ def test_the_unit_starts_what_is_there_as_a_user_that_is_made(tmp_path):
     assert re.search(rf"^u {user} ", (tmp_path / "opt/lib/sysusers.d/maplog.conf").read_text(), re.M)
 
 
+def test_the_image_has_the_libraries_that_the_programs_need(moved):
+    installed = re.search(r"--no-install-recommends(.*?)&&", (ROOT / "deploy/Dockerfile").read_text(), re.S)
+    there = set(installed.group(1).replace("\\\n", " ").split()) | {"libc6"}
+    for program in (moved / "bin/maplog", moved / "libexec/maplog/maplog-lab"):
+        for library in needed(program):
+            owners = re.findall(r"^([\w.+-]+)(?::\w+)?: ", run("dpkg-query", "-S", f"*/{library}"), re.M)
+            assert there & set(owners), f"{program.name} needs {library} of {owners}"
+
+
 # ---- the version, the symbols ----------------------------------------------------------------------
 
 def test_one_version_everywhere(moved):
