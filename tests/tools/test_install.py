@@ -170,10 +170,11 @@ def test_the_unit_starts_what_is_there_as_a_user_that_is_made(tmp_path):
 def test_the_image_has_the_libraries_that_the_programs_need(moved):
     installed = re.search(r"--no-install-recommends(.*?)&&", (ROOT / "deploy/Dockerfile").read_text(), re.S)
     there = set(installed.group(1).replace("\\\n", " ").split()) | {"libc6"}
-    for program in (moved / "bin/maplog", moved / "libexec/maplog/maplog-lab"):
-        for library in needed(program):
-            owners = re.findall(r"^([\w.+-]+)(?::\w+)?: ", run("dpkg-query", "-S", f"*/{library}"), re.M)
-            assert there & set(owners), f"{program.name} needs {library} of {owners}"
+    libraries = {*needed(moved / "bin/maplog"), *needed(moved / "libexec/maplog/maplog-lab")}
+    owned = run("dpkg-query", "-S", *(f"*/{library}" for library in libraries))
+    owners = {library: set(re.findall(rf"^([\w.+-]+)(?::\w+)?: .*/{re.escape(library)}$", owned, re.M))
+              for library in libraries}
+    assert {library for library in libraries if not there & owners[library]} == set(), owned
 
 
 # ---- the version, the symbols ----------------------------------------------------------------------
