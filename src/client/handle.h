@@ -50,7 +50,7 @@ void handle_free(struct handle *handle);
 /* And no thread is in one of its calls: asked before it is closed. */
 #define handle_idle(handle, kind) handle_idle_at(CONTRACT_HERE, handle, kind)
 #define HANDLE_ENTER(handle, kind)                                                                 \
-    __attribute__((cleanup(handle_leave))) struct handle_use handle_use_ =                         \
+    __attribute__((cleanup(handle_leave), unused)) struct handle_use handle_use_ =                 \
         handle_enter_at(CONTRACT_HERE, handle, kind)
 
 #else
