@@ -196,7 +196,11 @@ $(foreach name,load fetch produce roundtrip connections partitions start,$(OUT)/
     | $(OUT)/maplog
 
 $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
-	$(LINK) -o $@ $^ $(LIBS)
+	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS) $(IO_LIBS)
+
+# Those that look inside.
+$(OUT)/examples/tail: $(addprefix $(OUT)/src/cmd/,far_consumer.o far_batches.o)
+$(OUT)/examples/echo_server $(OUT)/examples/file_server: $(OUT)/examples/support/door.o
 
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(OUT)/*/*/*/*.d $(OUT)/*/*/*/*/*.d)
 
@@ -267,7 +271,7 @@ deb: ## Debian packages in build/deb: maplog, libmaplog0, libmaplog-dev, python3
 HEADERS := $(wildcard include/*.h include/*.hpp)
 MAN_PAGES := $(wildcard man/*.1 man/*.3)
 # Those that need nothing but the library.
-PUBLIC_EXAMPLES := $(shell grep -Ls '^ *\# *include "' examples/*.c)
+PUBLIC_EXAMPLES := $(shell grep -Ls '^ *\# *include "' examples/*.c examples/*.cpp)
 man_file = share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
 IN_PREFIX := bin/maplog libexec/maplog/maplog-lab share/bash-completion/completions/maplog \
     lib/sysusers.d/maplog.conf share/doc/maplog/server.properties \

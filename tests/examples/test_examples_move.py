@@ -1,0 +1,222 @@
+"""The examples that move text and bytes: each does what its section of docs/cookbook.md says.
+
+They are run as built, from the folder of $MAPLOG, else from build/release/examples.
+"""
+import collections
+import contextlib
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MAPLOG = pathlib.Path(os.environ.get("MAPLOG", ROOT / "build/release/maplog")).resolve()
+EXAMPLES = MAPLOG.parent / "examples"
+TIMEOUT = 60
+ENGINES = ["epoll", "poll", "select", "nonblocking", "sigio", "blocking", "pool", "aio", "uring"]
+METHODS = ["auto", "copy", "mmap", "sendfile", "splice", "zerocopy"]
+
+
+def run(*words, status=0, **more):
+    """Its standard output, or with another status its standard error."""
+    done = subprocess.run([str(word) for word in words], capture_output=True, timeout=TIMEOUT, **more)
+    assert done.returncode == status, f"{words}: {done.returncode}, {done.stderr}"
+    return (done.stdout if status == 0 else done.stderr).decode()
+
+
+@contextlib.contextmanager
+def started(*words):
+    """The running program; whatever happens, it is gone afterwards."""
+    with subprocess.Popen([str(word) for word in words], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        guard = threading.Timer(TIMEOUT, process.kill)
+        guard.start()
+        try:
+            yield process
+        finally:
+            guard.cancel()
+            process.kill()
+
+
+def stop(process):
+    """SIGTERM; its exit status and what it said on standard error."""
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=TIMEOUT)
+    return process.returncode, errors
+
+
+@contextlib.contextmanager
+def server(*words):
+    """A server at a port of its own choice: the process, and its address."""
+    with started(*words, "127.0.0.1:0") as process:
+        line = process.stdout.readline()
+        assert line.startswith("listening on 127.0.0.1:"), process.stderr.read()
+        yield process, ("127.0.0.1", int(line.rsplit(":", 1)[1]))
+
+
+def connect(address):
+    return socket.create_connection(address, timeout=TIMEOUT)
+
+
+def read_all(peer):
+    return b"".join(iter(lambda: peer.recv(1 << 16), b""))
+
+
+# ---- tail ------------------------------------------------------------------------------------------
+
+def produce(data, *lines):
+    run(MAPLOG, "produce", "texts", "--data", data, input="".join(f"{line}\n" for line in lines).encode())
+
+
+@pytest.fixture
+def log(tmp_path):
+    produce(tmp_path / "log", *range(20))
+    return tmp_path / "log"
+
+
+def test_tail_prints_the_last_and_what_comes(log):
+    with started(EXAMPLES / "tail", "-n", "3", log / "texts") as tail:
+        assert [tail.stdout.readline() for _ in range(3)] == ["17\n", "18\n", "19\n"]
+        produce(log, "new", "newer")
+        assert [tail.stdout.readline() for _ in range(2)] == ["new\n", "newer\n"]
+        assert tail.poll() is None
+
+
+def test_tail_over_the_network_is_the_same(log):
+    with started(MAPLOG, "serve", "--data", log, "--listen", "127.0.0.1:0") as process:
+        address = None
+        while not address:
+            line = process.stderr.readline()
+            assert line
+            address = re.search(r"listeners=(127\.0\.0\.1:\d+)", line)
+        with started(EXAMPLES / "tail", f"{address.group(1)}/texts") as tail:
+            assert [tail.stdout.readline() for _ in range(10)] == [f"{n}\n" for n in range(10, 20)]
+            produce(log, "new")
+            assert tail.stdout.readline() == "new\n"
+        assert "nothing" in run(EXAMPLES / "tail", f"{address.group(1)}/nothing", status=1)
+
+
+def test_tail_says_what_is_missing(log):
+    assert "usage" in run(EXAMPLES / "tail", status=2)
+    assert "usage" in run(EXAMPLES / "tail", "texts", status=2)
+    assert "usage" in run(EXAMPLES / "tail", "-n", "x", log / "texts", status=2)
+    assert "nothing" in run(EXAMPLES / "tail", log / "nothing", status=1)
+    assert "missing" in run(EXAMPLES / "tail", log / "missing/texts", status=1)
+
+
+# ---- the echo server -------------------------------------------------------------------------------
+
+@pytest.fixture(params=ENGINES)
+def echo(request):
+    with started(EXAMPLES / "echo_server", "--io", request.param, "127.0.0.1:0") as process:
+        line = process.stdout.readline()
+        if not line and request.param == "uring":
+            pytest.skip(process.stderr.read().strip())
+        assert line, process.stderr.read()
+        yield process, ("127.0.0.1", int(line.rsplit(":", 1)[1]))
+
+
+def test_the_echo_server_has_each_engine():
+    """What its error lists is what is tested."""
+    text = run(EXAMPLES / "echo_server", "--io", "pigeon", "127.0.0.1:0", status=1)
+    assert set(re.findall(r"\w+", text.rsplit("pigeon", 1)[1])) >= set(ENGINES), text
+    assert "usage" in run(EXAMPLES / "echo_server", status=2)
+
+
+def test_fifty_connections_get_their_own_bytes_back(echo):
+    process, address = echo
+    peers = [connect(address) for _ in range(50)]
+    for turn in range(3):
+        for number, peer in enumerate(peers):
+            peer.sendall(b"%d says %d;" % (number, turn))
+    for number, peer in enumerate(peers):
+        peer.shutdown(socket.SHUT_WR)  # half closed: it still gets all of it
+        assert read_all(peer) == b"".join(b"%d says %d;" % (number, turn) for turn in range(3))
+        peer.close()
+    assert stop(process) == (0, "")
+
+
+def test_more_than_a_buffer_comes_back_while_it_is_sent(echo):
+    process, address = echo
+    sent = random.Random(1).randbytes(3 << 20)
+    with connect(address) as peer:
+        def send():
+            peer.sendall(sent)
+            peer.shutdown(socket.SHUT_WR)
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert read_all(peer) == sent
+        sender.join()
+    assert stop(process) == (0, "")
+
+
+def test_a_stop_sends_back_what_has_arrived(echo):
+    process, address = echo
+    peers = [connect(address) for _ in range(50)]
+    for peer in peers:
+        peer.sendall(b"first")
+        assert peer.recv(5, socket.MSG_WAITALL) == b"first"
+    for peer in peers:
+        peer.sendall(b"last")
+    process.send_signal(signal.SIGTERM)
+    for peer in peers:
+        assert read_all(peer) == b"last"
+    assert process.wait(TIMEOUT) == 0
+    with pytest.raises(ConnectionRefusedError):
+        connect(address)
+
+
+# ---- the file server -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [0, 1, 4096, 10 << 20])
+def test_every_peer_gets_every_byte(tmp_path, method, size):
+    file = tmp_path / "file"
+    file.write_bytes(random.Random(size).randbytes(size))
+    with server(EXAMPLES / "file_server", "--send", method, file) as (process, address):
+        peers = [connect(address) for _ in range(3)]
+        for peer in peers:
+            peer.sendall(b"please")  # is read and of no interest
+            assert read_all(peer) == file.read_bytes()
+            peer.close()
+        assert stop(process) == (0, "")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_peer_that_vanishes_ends_its_own_transfer(tmp_path, method):
+    file = tmp_path / "file"
+    file.write_bytes(random.Random(1).randbytes(10 << 20))
+    with server(EXAMPLES / "file_server", "--send", method, file) as (process, address):
+        with connect(address) as gone:
+            gone.recv(1)  # and the rest is unread: the server sees a reset
+        with connect(address) as peer:
+            peer.shutdown(socket.SHUT_WR)
+            assert read_all(peer) == file.read_bytes()
+        status, errors = stop(process)
+        assert status == 0 and errors.count("a transfer ended early") == 1, errors
+
+
+def test_a_stop_waits_for_transfers(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(random.Random(1).randbytes(10 << 20))
+    with server(EXAMPLES / "file_server", "--send", "auto", file) as (process, address):
+        with connect(address) as peer:
+            first = peer.recv(1)
+            process.send_signal(signal.SIGTERM)
+            assert first + read_all(peer) == file.read_bytes()
+        assert process.wait(TIMEOUT) == 0
+
+
+def test_the_file_server_says_what_is_wrong(tmp_path):
+    missing = tmp_path / "missing"
+    text = run(EXAMPLES / "file_server", "--send", "pigeon", missing, "127.0.0.1:0", status=1)
+    assert all(method in text for method in METHODS), text
+    assert "missing" in run(EXAMPLES / "file_server", "--send", "auto", missing, "127.0.0.1:0", status=1)
+    assert "usage" in run(EXAMPLES / "file_server", status=2)
