@@ -1,7 +1,8 @@
 /*
  * touch.c - the experiment `touch`: the road of a page from mmap to the disk, one step after the
- * other. Counts are those of the first round, times the median of all; the kernel's own events are
- * recorded in a round apart, since recording takes time.
+ * other. Counts are those of the last round, when all of the program's own pages have been touched;
+ * times are the median of all. The kernel's own events are recorded in a round apart, since
+ * recording takes time.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #define QUICK_ROUNDS 5
 
 struct touching {
-    struct touch_result results[TOUCH_STEPS]; /* of the first round */
+    struct touch_result results[TOUCH_STEPS]; /* of the last round */
     int64_t ns[TOUCH_STEPS][ROUNDS];
     unsigned rounds;
 };
@@ -31,8 +32,7 @@ static int go_round(struct touching *touching, const char *directory)
     for (unsigned i = 0; i < TOUCH_STEPS; i++) {
         touch_do(&touch, &touch_steps[i], NULL, &result);
         touching->ns[i][touching->rounds] = result.ns;
-        if (touching->rounds == 0)
-            touching->results[i] = result;
+        touching->results[i] = result;
     }
     touching->rounds++;
     touch_close(&touch);
@@ -119,6 +119,10 @@ static void say_stores(struct sheet *sheet, const struct touching *touching)
             "Write-back makes the entry read-only again; faults of the store after msync: "
             "%" PRIu64 ".",
             store->minor + store->major, synced->minor + synced->major);
+    if (store && store->minor + store->major == 0)
+        sheet_say(sheet, "The first store into a page that was only read took no fault: a file "
+                         "system in memory has nothing to write back, and its entries may be "
+                         "written at once.");
     if (copy && copy->mapping.anonymous > 0)
         sheet_say(sheet,
                   "The store into the private mapping copied the page: the mapping now has %" PRIu64
@@ -154,7 +158,8 @@ static void advise(struct sheet *sheet, struct touching *touching)
                      median_us(touching, TOUCH_POPULATE) / TOUCH_PAGES,
                      median_us(touching, TOUCH_STORE_ALLOCATED),
                      median_us(touching, TOUCH_STORE_POPULATED));
-    if (done(touching, TOUCH_STORE_SYNCED))
+    const struct touch_result *synced = done(touching, TOUCH_STORE_SYNCED);
+    if (synced && synced->minor > 0)
         sheet_advise(sheet,
                      "msync seldom, and of much at once: it took %.1f us for two pages, and the "
                      "next store into each takes %.2f us instead of %.2f us.",

