@@ -19,7 +19,7 @@ void client_drop(struct maplog *log)
     if (!directory_forked(log->directory))
         pthread_mutex_destroy(&log->lock);
     directory_drop(log->directory);
-    handle_free(&log->handle);
+    handle_free(log);
 }
 
 int client_progress(struct maplog *log, struct progress **progress)

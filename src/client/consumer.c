@@ -144,7 +144,7 @@ void maplog_consumer_close(struct maplog_consumer *consumer)
     free(consumer->group);
     unpacked_drop(consumer->unpacked);
     client_drop(consumer->log);
-    handle_free(&consumer->handle);
+    handle_free(consumer);
 }
 
 /* Adds the place to the error of a batch, and goes back before the record that was wanted: the next

@@ -61,11 +61,11 @@ void handle_closed(struct handle *handle)
     store_relaxed(&handle->state, ~load_relaxed(&handle->state));
 }
 
-void handle_free(struct handle *handle)
+void handle_free(void *owner)
 {
-    static struct handle *_Atomic kept[KEPT_HANDLES];
+    static void *_Atomic kept[KEPT_HANDLES];
     static _Atomic uint32_t next;
-    free(swap_full(&kept[add_full(&next, 1) % KEPT_HANDLES], handle));
+    free(swap_full(&kept[add_full(&next, 1) % KEPT_HANDLES], owner));
 }
 
 #endif

@@ -42,8 +42,8 @@ void handle_leave(struct handle_use *use);
 void handle_idle_at(const struct contract *at, struct handle *handle, enum handle_kind kind);
 /* From now on every call is a breach. */
 void handle_closed(struct handle *handle);
-/* Frees the memory that begins with a closed handle, sooner or later. */
-void handle_free(struct handle *handle);
+/* Frees what begins with a closed handle, sooner or later. */
+void handle_free(void *owner);
 
 /* It is an open handle of this kind. */
 #define handle_check(handle, kind) handle_check_at(CONTRACT_HERE, handle, kind)
@@ -63,7 +63,7 @@ struct handle {
 #define handle_check_at(at, handle, kind) ((void)(at), (void)(handle))
 #define handle_idle(handle, kind) ((void)(handle))
 #define handle_closed(handle) ((void)(handle))
-#define handle_free(handle) free(handle)
+#define handle_free(owner) free(owner)
 #define HANDLE_ENTER(handle, kind) ((void)(handle))
 
 #endif

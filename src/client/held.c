@@ -67,5 +67,5 @@ void maplog_release(struct maplog_hold *hold)
     segment_drop(hold->segment);
     unpacked_drop(hold->unpacked);
     directory_drop(hold->directory);
-    handle_free(&hold->handle);
+    handle_free(hold);
 }

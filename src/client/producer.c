@@ -88,7 +88,7 @@ static void producer_free(struct maplog_producer *producer)
         control_leave_seat(&producer->directory->view, producer->seat);
     client_drop(producer->log);
     handle_closed(&producer->handle);
-    handle_free(&producer->handle);
+    handle_free(producer);
 }
 
 int maplog_producer_open(struct maplog *log, const char *topic,
