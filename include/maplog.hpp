@@ -296,7 +296,6 @@ struct maplog {
     using hold = owner<struct maplog_hold, maplog_release>;
 
     class consumer;
-
     /* What a range-for walks over: messages until none comes within the timeout. */
     class messages {
       public:
