@@ -201,6 +201,7 @@ $(OUT)/examples/%: $(OUT)/examples/%.o $(OUT)/libmaplog.a
 # Those that look inside.
 $(OUT)/examples/tail: $(addprefix $(OUT)/src/cmd/,far_consumer.o far_batches.o)
 $(OUT)/examples/echo_server $(OUT)/examples/file_server: $(OUT)/examples/support/door.o
+$(OUT)/examples/count_words: $(OUT)/examples/support/words.o
 
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d $(OUT)/*/*/*/*.d $(OUT)/*/*/*/*/*.d)
 

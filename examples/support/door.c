@@ -6,8 +6,9 @@
 #include "os/socket.h"
 
 #define BACKLOG 1024
-#define LOOK_NS 100000000ll /* after a socket that could not be accepted, as without descriptors   \
-                             */
+#define LOOK_NS                                                                                    \
+    100000000ll /* after a socket that could not be accepted, as without descriptors               \
+                 */
 
 static struct io_engine *engine;
 static int (*visit)(int fd);

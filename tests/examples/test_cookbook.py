@@ -18,7 +18,7 @@ MARK = "-- end of command --"
 
 # What differs from run to run.
 VOLATILE = [(r"\bprocess \d+", "process N"), (r"\d+ turns; [\d.]+ million", "N turns; N million"),
-            (r"\b(p[\d.]+|max) [\d.]+ us", r"\1 N us")]
+            (r"[\d.]+ million lines", "N million lines"), (r"\b(p[\d.]+|max) [\d.]+ us", r"\1 N us")]
 
 
 def commands(block):

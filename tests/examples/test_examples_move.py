@@ -220,3 +220,98 @@ def test_the_file_server_says_what_is_wrong(tmp_path):
     assert all(method in text for method in METHODS), text
     assert "missing" in run(EXAMPLES / "file_server", "--send", "auto", missing, "127.0.0.1:0", status=1)
     assert "usage" in run(EXAMPLES / "file_server", status=2)
+
+
+# ---- the word counter ------------------------------------------------------------------------------
+
+def counted(file, *words):
+    """What it prints: the words with their counts, the lines, and how many words there are."""
+    *top, last = run(EXAMPLES / "count_words", file, *words).splitlines()
+    pairs = [(word, int(count)) for count, word in (line.split() for line in top)]
+    lines, different = re.match(r"(\d+) lines, (\d+) words that differ", last).groups()
+    return pairs, int(lines), int(different)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("ends_with", ["", "\n"])
+def test_words_are_counted_as_python_counts_them(tmp_path, threads, ends_with):
+    choice = random.Random(threads)
+    # A few words that are everywhere, and more than the first table has room for.
+    words = [f"w{min(choice.randrange(40000), choice.randrange(40000))}" for _ in range(200000)]
+    lines = []
+    while words:
+        count = choice.randrange(12)  # also lines without any
+        lines.append(choice.choice([" ", "\t", "  "]).join(words[:count]))
+        del words[:count]
+    text = "\n".join(lines) + ends_with
+    (tmp_path / "text").write_text(text)
+    expected = collections.Counter(text.split())
+    pairs, line_count, different = counted(tmp_path / "text", len(expected), threads)
+    assert pairs == sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))
+    assert (line_count, different) == (len(text.splitlines()), len(expected))
+
+
+@pytest.mark.parametrize("text", ["", "one", "\n", "one\n\n two one"])
+def test_short_texts_are_counted_by_more_threads_than_lines(tmp_path, text):
+    (tmp_path / "text").write_text(text)
+    pairs, lines, different = counted(tmp_path / "text", 10, 8)
+    assert dict(pairs) == collections.Counter(text.split())
+    assert (lines, different) == (len(text.splitlines()), len(set(text.split())))
+
+
+def test_the_word_counter_says_what_is_wrong(tmp_path):
+    assert "missing" in run(EXAMPLES / "count_words", tmp_path / "missing", status=1)
+    assert "usage" in run(EXAMPLES / "count_words", status=2)
+    assert "usage" in run(EXAMPLES / "count_words", tmp_path / "text", "10", "0", status=2)
+
+
+# ---- appending by memory ---------------------------------------------------------------------------
+
+def test_several_processes_append_whole_lines(tmp_path):
+    file = tmp_path / "notes"
+    file.write_text("before\n")
+    lines = {who: [f"{who} {number}\n" for number in range(50000)] for who in "abcd"}
+    programs = [subprocess.Popen([EXAMPLES / "append_by_memory", file], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True) for _ in lines]
+    said = []
+    feeders = [threading.Thread(target=lambda program=program, text="".join(text):
+                                said.append(program.communicate(text, timeout=TIMEOUT)[0]))
+               for program, text in zip(programs, lines.values())]
+    for feeder in feeders:
+        feeder.start()
+    for feeder in feeders:
+        feeder.join()
+    assert [program.returncode for program in programs] == [0] * 4
+    assert any("trimmed" in text for text in said)
+    found = file.read_text().splitlines(keepends=True)
+    assert found[0] == "before\n" and len(found) == 1 + 4 * 50000
+    for who in lines:  # each one's lines are whole, and in their order
+        assert [line for line in found if line[0] == who and line[1] == " "] == lines[who]
+
+
+def test_while_one_appends_the_file_is_longer_than_its_lines(tmp_path):
+    file = tmp_path / "notes"
+    first = subprocess.Popen([EXAMPLES / "append_by_memory", file], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    try:
+        first.stdin.write(b"first\n" * 10000)  # more than its input holds back
+        first.stdin.flush()
+        deadline = time.monotonic() + TIMEOUT
+        while not (file.exists() and file.read_bytes()[:6] == b"first\n"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert run(EXAMPLES / "append_by_memory", file, input=b"second\n") == "1 lines\n"
+        assert file.stat().st_size % (1 << 20) == 0 and b"second\n\0" in file.read_bytes() + b"\0"
+    finally:
+        first.stdin.close()
+        first.wait(TIMEOUT)
+    assert first.stdout.read() == b"10000 lines; the file is trimmed\n"
+    first.stdout.close()
+    assert file.stat().st_size == 6 * 10000 + 7 and b"\0" not in file.read_bytes()
+    assert run(EXAMPLES / "append_by_memory", file, input=b"third\n").endswith("trimmed\n")
+    assert file.read_bytes().endswith(b"third\n") and file.stat().st_size == 6 * 10001 + 7
+
+
+def test_appending_says_what_is_wrong(tmp_path):
+    assert "usage" in run(EXAMPLES / "append_by_memory", status=2)
+    assert "missing" in run(EXAMPLES / "append_by_memory", tmp_path / "missing/notes", status=1)
