@@ -121,8 +121,15 @@ int binding_fetch(struct binding_reader *reader, int32_t limit, size_t bytes, in
         }
         run_put(made, &message);
     }
+    if (!made->base)
+        made->base = ""; /* nulls only */
     *run = made;
     return 1;
+}
+
+ptrdiff_t binding_run_place(const struct binding_run *run, const void *piece)
+{
+    return piece ? (const char *)piece - run->base : -1;
 }
 
 void binding_run_values(const struct binding_run *run, int64_t *starts, int64_t *ends)

@@ -27,7 +27,9 @@ struct binding_reader {
 int binding_fetch(struct binding_reader *reader, int32_t limit, size_t bytes, int timeout_ms,
                   struct binding_run **run);
 void binding_run_free(struct binding_run *run);
-/* Where the values lie, as positions from base: start of each, then end of each; -1: null. */
+/* Where a piece lies, as a position from base; -1: NULL. */
+ptrdiff_t binding_run_place(const struct binding_run *run, const void *piece);
+/* Where all values lie, start and end of each; -1: null. */
 void binding_run_values(const struct binding_run *run, int64_t *starts, int64_t *ends);
 /* What was taken ahead is given back to the consumer: the messages of the run (or NULL) from
  * `index` on, and the one that waits. */
@@ -38,8 +40,8 @@ int binding_position(struct binding_reader *reader, const struct binding_run *ru
 /* Also closes the consumer. */
 void binding_reader_close(struct binding_reader *reader);
 
-/* One record; returns its offset, -1 while it lies in an open batch, or an error less BINDING_ERROR.
- * partition -1: by its key. Sizes of -1: null. */
+/* One record; returns its offset, -1 while it lies in an open batch, or an error less
+ * BINDING_ERROR. partition -1: by its key. Sizes of -1: null. */
 enum { BINDING_ERROR = -1000 };
 int64_t binding_produce(struct maplog_producer *producer, int32_t partition, const char *key,
                         ptrdiff_t key_size, const char *value, ptrdiff_t value_size);

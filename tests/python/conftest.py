@@ -25,6 +25,6 @@ def run():
     def start(code, *arguments):
         done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, *arguments],
                               capture_output=True, text=True, timeout=120, env={**os.environ})
-        assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done.stdout
     return start

@@ -30,7 +30,7 @@ for _kind in (MaplogError, *_errors.KINDS.values()):
 __version__: str = _ffi.string(_lib.maplog_version()).decode()
 
 __all__ = [
-    "BEGIN", "END", "Consumer", "Header", "Log", "Message", "Partition", "Producer", "Setting",
-    "Topic", "attach", "open", "open_anonymous",
+    "BEGIN", "END", "Consumer", "Header", "Log", "Message", "Partition", "Producer",
+    "Setting", "Topic", "attach", "open", "open_anonymous",
     *sorted(kind.__name__ for kind in _errors.KINDS.values()), "MaplogError",
 ]

@@ -48,6 +48,8 @@ def milliseconds(seconds: Optional[float], what: str = "timeout") -> int:
     """None and infinity: -1, for ever."""
     if seconds is None:
         return -1
+    if isinstance(seconds, (str, bytes)):
+        raise TypeError(f"{what} is a number of seconds, not {seconds!r}")
     value = float(seconds)
     if math.isnan(value) or value < 0:
         raise Invalid(f"{what} is {seconds}; it is in seconds, not negative, or None")

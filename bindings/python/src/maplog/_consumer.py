@@ -25,7 +25,7 @@ FEW = 4
 WAIT_SLICE_MS = 200
 
 
-_fetch = lib.binding_fetch
+_fetch, _run_free, _place = lib.binding_fetch, lib.binding_run_free, lib.binding_run_place
 
 
 class Header(NamedTuple):
@@ -33,18 +33,20 @@ class Header(NamedTuple):
     value: Optional[memoryview]
 
 
-def _keep(_: Any, run: Any) -> None:
-    """What a run's memory does when nobody looks at it any more: lets go of the run."""
+def _free(run: Any, _: Any) -> None:
+    _run_free(run)
 
 
 class _Run:
     """Messages that were taken in one call and lie in one piece of memory. Whoever has one of them,
     or a memoryview of one, keeps it; the hold goes with the last."""
 
-    __slots__ = ("pointer", "messages", "count", "memory", "starts", "ends")
+    __slots__ = ("pointer", "base", "messages", "count", "memory", "starts", "ends")
 
     def __init__(self, pointer: Any) -> None:
-        self.pointer = ffi.gc(pointer, lib.binding_run_free)
+        self.pointer = pointer
+        # Whoever has the base, as each view has, keeps the run.
+        self.base = ffi.gc(pointer.base, partial(_free, pointer))
         self.messages = pointer.messages
         self.count: int = pointer.count
         # Made when somebody looks.
@@ -53,18 +55,16 @@ class _Run:
         self.ends: Any = None
 
     def piece(self, start: Any, size: int) -> Optional[memoryview]:
-        if start == ffi.NULL:
+        begin = _place(self.pointer, start)
+        if begin < 0:
             return None
         if self.memory is None:
             self._map()
-        begin = ffi.cast("const char *", start) - self.pointer.base
         piece: memoryview = self.memory[begin:begin + size]
         return piece
 
     def _map(self) -> None:
-        run = self.pointer
-        base = ffi.gc(run.base, partial(_keep, run=run))
-        self.memory = memoryview(ffi.buffer(base, run.size)).toreadonly()
+        self.memory = memoryview(ffi.buffer(self.base, self.pointer.size)).toreadonly()
 
     def find_values(self) -> bool:
         """Where all the values lie, at once; False: there are so few that it is not worth it."""
@@ -74,7 +74,7 @@ class _Run:
         lib.binding_run_values(self.pointer, starts, ends)
         self.ends = ffi.unpack(ends, self.count)
         self.starts = ffi.unpack(starts, self.count)
-        if self.memory is None and self.pointer.base != ffi.NULL:
+        if self.memory is None:
             self._map()
         return True
 
@@ -207,7 +207,8 @@ class Consumer(Exclusive):
     def _take(self, run: Optional[_Run]) -> None:
         self._run: Any = run
         self._left: Any = iter(range(run.count if run is not None else 0))
-        self._messages: Iterator[Message] = map(Message, repeat(self._run), self._left)
+        same: repeat[Any] = repeat(run)
+        self._messages: Iterator[Message] = map(Message, same, self._left)
 
     def _given(self) -> int:
         """How many messages of the run were handed out."""

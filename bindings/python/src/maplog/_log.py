@@ -8,7 +8,7 @@ from . import _arguments as arguments
 from ._binding import ffi, lib
 from ._consumer import END, Consumer
 from ._errors import check
-from ._handle import Handle, Users
+from ._handle import Handle
 from ._producer import Acks, Compression, Producer
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -59,34 +59,37 @@ class Log(Handle):
     _pickle_advice = "open it again by its path, or attach its descriptor, in the other process"
 
     def __init__(self, pointer: Any, path: Optional[str] = None) -> None:
-        self._users = Users(pointer, lambda: lib.maplog_close(pointer), self._closed_error)
+        # Closed when nobody has it any more: not the handle, and no call of another thread.
+        self._pointer: Any = ffi.gc(pointer, lib.maplog_close)
         #: The directory; None of an anonymous log.
         self.path = path
 
     def __repr__(self) -> str:
         return f"<maplog.Log {self.path or 'in memory'}{' closed' if self.closed else ''}>"
 
+    def _open(self) -> Any:
+        pointer = self._pointer
+        if pointer is None:
+            raise self._closed_error()
+        return pointer
+
     @property
     def closed(self) -> bool:
-        return self._users.closed
+        return self._pointer is None
 
     def close(self) -> None:
         """Lets go of the log. Safe to call again, and while other threads are in a call."""
-        users = getattr(self, "_users", None)
-        if users is not None:
-            users.close()
+        self._pointer = None
 
     def sync(self) -> None:
         """Returns when everything published so far is on disk."""
-        with self._users as log:
-            check(lib.maplog_sync(log))
+        check(lib.maplog_sync(self._open()))
 
     @property
     def descriptor(self) -> int:
         """Of an anonymous log: to be inherited by a child, or passed over a Unix socket, for
         attach(). It belongs to the log."""
-        with self._users as log:
-            return check(lib.maplog_descriptor(log))
+        return check(lib.maplog_descriptor(self._open()))
 
     # ---- topics ------------------------------------------------------------------------------
 
@@ -96,65 +99,56 @@ class Log(Handle):
         """Creates a topic with settings under Kafka's names: {"retention.ms": 60000}."""
         words, kept = arguments.settings(configs)
         name = arguments.text(topic, "the topic")
-        with self._users as log:
-            result = lib.maplog_topic_create(log, name, partitions, words)
+        result = lib.maplog_topic_create(self._open(), name, partitions, words)
         if not (exist_ok and result == lib.MAPLOG_EXISTS):
             check(result)
 
     def delete_topic(self, topic: str) -> None:
         name = arguments.text(topic, "the topic")
-        with self._users as log:
-            check(lib.maplog_topic_delete(log, name))
+        check(lib.maplog_topic_delete(self._open(), name))
 
     def alter_topic(self, topic: str, configs: Mapping[str, Any]) -> None:
         """Changes settings at once, for all attached processes; None goes back to the default."""
         words, kept = arguments.settings(configs)
         name = arguments.text(topic, "the topic")
-        with self._users as log:
-            check(lib.maplog_topic_alter(log, name, words))
+        check(lib.maplog_topic_alter(self._open(), name, words))
 
     def grow_topic(self, topic: str, partitions: int) -> None:
         """Grows the topic to `partitions` in all."""
         name = arguments.text(topic, "the topic")
-        with self._users as log:
-            check(lib.maplog_topic_grow(log, name, partitions))
+        check(lib.maplog_topic_grow(self._open(), name, partitions))
 
     def describe_topic(self, topic: str) -> Topic:
         name = arguments.text(topic, "the topic")
         found = ffi.new("struct maplog_topic *")
-        with self._users as log:
-            check(lib.maplog_topic_describe(log, name, found))
+        check(lib.maplog_topic_describe(self._open(), name, found))
         return _topic(name.decode(errors="surrogateescape"), found)
 
     def topics(self) -> List[Topic]:
         """All topics, in the order of their names."""
         found: List[Topic] = []
         handle = ffi.new_handle(found)
-        with self._users as log:
-            check(lib.maplog_topic_list(log, lib.binding_visit_topic, handle))
+        check(lib.maplog_topic_list(self._open(), lib.binding_visit_topic, handle))
         return found
 
     def topic_configs(self, topic: str) -> Dict[str, Setting]:
         found: Dict[str, Setting] = {}
         handle = ffi.new_handle(found)
         name = arguments.text(topic, "the topic")
-        with self._users as log:
-            check(lib.maplog_topic_configs(log, name, lib.binding_visit_config, handle))
+        check(lib.maplog_topic_configs(self._open(), name, lib.binding_visit_config, handle))
         return found
 
     def describe_partition(self, topic: str, partition: int = 0) -> Partition:
         name = arguments.text(topic, "the topic")
         found = ffi.new("struct maplog_partition *")
-        with self._users as log:
-            check(lib.maplog_partition_describe(log, name, partition, found))
+        check(lib.maplog_partition_describe(self._open(), name, partition, found))
         return Partition(found.start_offset, found.end_offset, found.durable_offset, found.bytes,
                          found.segments, found.leader_epoch)
 
     def delete_records(self, topic: str, partition: int = 0, before: int = END) -> None:
         """Moves the start to `before`; whole segments below it go."""
         name = arguments.text(topic, "the topic")
-        with self._users as log:
-            check(lib.maplog_delete_records(log, name, partition, before))
+        check(lib.maplog_delete_records(self._open(), name, partition, before))
 
     # ---- groups ------------------------------------------------------------------------------
 
@@ -163,15 +157,13 @@ class Log(Handle):
         """Commits an offset for a group by hand."""
         words = [arguments.text(group, "the group"), arguments.text(topic, "the topic")]
         note = ffi.NULL if metadata is None else arguments.text(metadata, "the metadata")
-        with self._users as log:
-            check(lib.maplog_group_commit(log, *words, partition, offset, note))
+        check(lib.maplog_group_commit(self._open(), *words, partition, offset, note))
 
     def group_committed(self, group: str, topic: str, partition: int = 0) -> Optional[int]:
         """The group's committed offset, or None."""
         words = [arguments.text(group, "the group"), arguments.text(topic, "the topic")]
         offset = ffi.new("int64_t *")
-        with self._users as log:
-            check(lib.maplog_group_committed(log, *words, partition, offset))
+        check(lib.maplog_group_committed(self._open(), *words, partition, offset))
         return None if offset[0] < 0 else int(offset[0])
 
     # ---- producing and consuming ---------------------------------------------------------------
@@ -181,16 +173,14 @@ class Log(Handle):
         """A producer on the topic, for one thread. acks: "memory", "disk" or "none". batch_bytes:
         gather records and publish them together, at the latest after `linger` seconds; compression
         ("gzip", "snappy", "lz4", "zstd") is of such batches. timeout: for another writer."""
-        with self._users as log:
-            return Producer(log, topic, acks, compression, batch_bytes, linger, timeout)
+        return Producer(self._open(), topic, acks, compression, batch_bytes, linger, timeout)
 
     def consumer(self, topic: str, *, group: Optional[str] = None,
                  partitions: Optional[Iterable[int]] = None, at_end: bool = False,
                  check_crcs: bool = False, timeout: Optional[float] = None) -> Consumer:
         """A consumer of the topic, for one thread. timeout: iteration ends when no message came for
         so many seconds; 0: at the end of what is there; None: never."""
-        with self._users as log:
-            return Consumer(log, topic, group, partitions, at_end, check_crcs, timeout)
+        return Consumer(self._open(), topic, group, partitions, at_end, check_crcs, timeout)
 
 
 def open(path: Path, *, create: bool = False, read_only: bool = False,
