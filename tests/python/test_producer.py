@@ -4,6 +4,7 @@ import threading
 import time
 
 import maplog
+import numpy
 import pytest
 
 
@@ -137,6 +138,9 @@ def test_a_buffer_with_offsets(log):
             producer.produce_buffer(b"ab", offsets=[0, 1], record_size=1)
         with pytest.raises(OverflowError):
             producer.produce_buffer(b"ab", offsets=[0, 2**64])
+        for offsets in (array.array("d", [0, 1]), numpy.zeros(3, [("a", "i4"), ("b", "S5")]), numpy.zeros((2, 2)), 7):
+            with pytest.raises(TypeError):
+                producer.produce_buffer(b"ab", offsets=offsets)
     assert values(log) == [b"one", b"two", b"", b"three", b"x", b"y"]
 
 

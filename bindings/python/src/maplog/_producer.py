@@ -236,6 +236,8 @@ def _offsets(offsets: Any) -> Any:
         view = memoryview(offsets)
         if view.ndim == 1 and view.format in ("q", "l"):
             return offsets
+        if view.ndim != 1 or view.format not in tuple("bBhHiIlLqQnN"):
+            raise TypeError(f"offsets are a row of whole numbers, not {view.format!r}")
         offsets = view.tolist()
     return array("q", offsets)
 
