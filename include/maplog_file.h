@@ -85,8 +85,8 @@ enum maplog_file_advice {
     MAPLOG_FILE_DONT_NEED = 2,  /* this process lets go of its pages; the bytes stay (in a private
                                    file what was changed is gone) */
     MAPLOG_FILE_COLD = 3,       /* first to go when memory is short */
-    MAPLOG_FILE_POPULATE = 4,   /* map every page now: for writing where that is allowed, else for
-                                   reading, so that no touch faults */
+    MAPLOG_FILE_POPULATE = 4,   /* map every page now: for writing, but for reading where the
+                                   file is read-only or private, so that no touch faults */
     MAPLOG_FILE_RANDOM = 5,     /* no reading ahead */
     MAPLOG_FILE_SEQUENTIAL = 6, /* much reading ahead */
 };
@@ -98,8 +98,8 @@ MAPLOG_API int maplog_file_advise(maplog_file *file, uint64_t position, uint64_t
                                   enum maplog_file_advice advice);
 
 /* Gives the range's space on disk back: it reads as zeros, the size stays. The space must be
- * allocated again before it is stored to: maplog_file_grow() does that for ranges that were punched
- * by nobody, maplog_file_fill() for these. MAPLOG_UNSUPPORTED (file system), MAPLOG_DENIED. */
+ * allocated again before it is stored to, by maplog_file_fill(): else a full disk is a SIGBUS.
+ * MAPLOG_UNSUPPORTED (file system), MAPLOG_DENIED. */
 MAPLOG_API int maplog_file_punch(maplog_file *file, uint64_t position, uint64_t length);
 
 /* Allocates what is missing on disk in the range (holes of sparse files, punched ranges), so that

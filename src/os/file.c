@@ -237,6 +237,9 @@ int file_punch(int fd, const char *path, uint64_t position, uint64_t length)
             continue;
         errnum = errno;
     }
+    if (errnum == EOPNOTSUPP)
+        return error_set(MAPLOG_UNSUPPORTED, "the file system of %s cannot free a part of it",
+                         path);
     return errnum ? error_errno(errnum, "cannot free %llu bytes of %s at %llu",
                                 (unsigned long long)length, path, (unsigned long long)position)
                   : 0;

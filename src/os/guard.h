@@ -1,9 +1,9 @@
 /*
- * guard.h - reading a mapped file that somebody may cut short meanwhile.
+ * guard.h - touching a mapped file that somebody may cut short meanwhile.
  *
  * A page of a mapping that lies past the end of its file raises SIGBUS. Files of our own are
- * allocated before they are touched; a file that merely was named on a command line is not ours.
- * Only programs use this, the library leaves the process's signal handlers alone. Any thread.
+ * allocated before they are touched; a file that merely was named by a user is not ours. Nothing
+ * happens to the process's signal handlers before the first call. Any thread.
  */
 #pragma once
 
@@ -12,8 +12,10 @@
 /*
  * Calls run(context) and returns its answer, or MAPLOG_IO when it touched a page within
  * [address, address + length) that has no file behind it: run is then left where it stands, so
- * between its touches of the range it must hold no lock and own no memory. Other SIGBUS are fatal
- * as ever. path names the file in the error. Not nested.
+ * between its touches of the range it must hold no lock and own no memory. path names the file in
+ * the error. Calls nest: an access belongs to the innermost range that it lies in.
+ * The first call of the process installs a handler of SIGBUS, the first of a thread unblocks the
+ * signal there. What lies in no range goes to the handler that was there before.
  */
 int guard_run(const void *address, size_t length, const char *path, int (*run)(void *context),
               void *context);

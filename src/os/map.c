@@ -21,6 +21,9 @@
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 
 int map_file(int fd, const char *path, uint64_t position, size_t length, enum map_mode mode,
              void **address)
@@ -67,6 +70,25 @@ int map_populate(void *address, size_t length, bool write)
             return error_set(MAPLOG_UNSUPPORTED, "this kernel cannot populate a mapping (5.14)");
         if (errno != EINTR && errno != EAGAIN)
             return error_errno(errno, "cannot populate %zu bytes of a mapping", length);
+    }
+    return 0;
+}
+
+int map_advise(void *address, size_t length, enum map_advice advice)
+{
+    static const int advices[] = {
+        [MAP_ADVICE_WILL_NEED] = MADV_WILLNEED,
+        [MAP_ADVICE_DROP] = MADV_DONTNEED,
+        [MAP_ADVICE_COLD] = MADV_COLD,
+        [MAP_ADVICE_RANDOM] = MADV_RANDOM,
+        [MAP_ADVICE_SEQUENTIAL] = MADV_SEQUENTIAL,
+    };
+    while (madvise(address, length, advices[advice]) != 0) {
+        if (errno == EINVAL)
+            return error_set(MAPLOG_UNSUPPORTED, "this kernel does not take the advice, or these "
+                                                 "pages are locked in memory");
+        if (errno != EAGAIN)
+            return error_errno(errno, "cannot advise on %zu bytes of a mapping", length);
     }
     return 0;
 }

@@ -15,6 +15,15 @@ enum map_mode {
 
 #define MAP_PAGE_BYTES 4096
 
+/* madvise(2) of what a process may say of files. */
+enum map_advice {
+    MAP_ADVICE_WILL_NEED,
+    MAP_ADVICE_DROP, /* MADV_DONTNEED: this process's view; private changes are gone */
+    MAP_ADVICE_COLD, /* Linux 5.4 */
+    MAP_ADVICE_RANDOM,
+    MAP_ADVICE_SEQUENTIAL,
+};
+
 /* Maps length bytes of fd from position (a multiple of MAP_PAGE_BYTES). The range may lie past the
  * end of the file; only touching such pages is an error (SIGBUS). */
 int map_file(int fd, const char *path, uint64_t position, size_t length, enum map_mode mode,
@@ -23,6 +32,8 @@ int map_anonymous(size_t length, void **address); /* private memory, zero */
 void map_remove(void *address, size_t length);    /* accepts NULL */
 /* Populates for writing (MADV_POPULATE_WRITE) or reading; MAPLOG_UNSUPPORTED before Linux 5.14. */
 int map_populate(void *address, size_t length, bool write);
+/* Whole pages. MAPLOG_UNSUPPORTED where the kernel does not know the advice. */
+int map_advise(void *address, size_t length, enum map_advice advice);
 /* True when all of these bytes of a mapping are in the page cache, as far as the kernel tells. fd
  * and position: where they come from. */
 bool map_cached(const void *address, size_t length, int fd, uint64_t position);
