@@ -208,6 +208,27 @@ static void what_was_moved_from_answers_invalid(maplog::log &log)
     CHECK(code_of([] { maplog::log("/nowhere/at/all"); }) == MAPLOG_NOT_FOUND);
 }
 
+static void a_mapped_file_grows_in_place(const std::string &path)
+{
+    maplog_file_options options{};
+    options.flags = MAPLOG_FILE_CREATE;
+    maplog::file file(path, options);
+    CHECK(file.size() == 0 && file.data());
+    std::byte *data = file.data();
+    file.grow(10000);
+    CHECK(file.size() >= 10000 && file.data() == data);
+    CHECK(file.guard([&] { return data[9999] = std::byte{7}, 3; }) == 3);
+    CHECK(file.guard([&] { data[0] = std::byte{1}; }) == 0);
+    file.advise(MAPLOG_FILE_POPULATE);
+    try {
+        file.guard([] { throw std::runtime_error("mine"); });
+        CHECK(false);
+    } catch (const std::runtime_error &error) {
+        CHECK(error.what() == "mine"s);
+    }
+    CHECK(maplog::file(path).data()[9999] == std::byte{7});
+}
+
 int main(int count, char **arguments)
 {
     CHECK(count == 2);
@@ -219,5 +240,6 @@ int main(int count, char **arguments)
     a_kept_message_outlives_all(directory + "/log");
     topics_and_groups_are_managed(log);
     what_was_moved_from_answers_invalid(log);
+    a_mapped_file_grows_in_place(directory + "/file");
     return 0;
 }
