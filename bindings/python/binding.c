@@ -1,5 +1,6 @@
 /* binding.c - many records in one call; part of the extension module, see binding.h. */
 #include <maplog.h>
+#include <maplog_file.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,26 @@ void binding_reader_close(struct binding_reader *reader)
     maplog_release(reader->hold);
     maplog_consumer_close(reader->consumer);
     *reader = (struct binding_reader){0};
+}
+
+struct copy {
+    void *to;
+    const void *from;
+    size_t size;
+};
+
+static int copy_bytes(void *context)
+{
+    struct copy *copy = context;
+    if (copy->size)
+        memcpy(copy->to, copy->from, copy->size);
+    return 0;
+}
+
+int binding_file_copy(struct maplog_file *file, void *to, const void *from, size_t size)
+{
+    struct copy copy = {.to = to, .from = from, .size = size};
+    return maplog_file_guard(file, copy_bytes, &copy);
 }
 
 int64_t binding_produce(struct maplog_producer *producer, int32_t partition, const char *key,

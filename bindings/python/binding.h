@@ -40,6 +40,9 @@ int binding_position(struct binding_reader *reader, const struct binding_run *ru
 /* Also closes the consumer. */
 void binding_reader_close(struct binding_reader *reader);
 
+/* memcpy() between memory and a mapped file: 0, or MAPLOG_IO instead of SIGBUS. */
+int binding_file_copy(struct maplog_file *file, void *to, const void *from, size_t size);
+
 /* One record; returns its offset, -1 while it lies in an open batch, or an error less
  * BINDING_ERROR. partition -1: by its key. Sizes of -1: null. */
 enum { BINDING_ERROR = -1000 };

@@ -24,7 +24,8 @@ def helpers():
 
 
 ffibuilder = cffi.FFI()
-ffibuilder.cdef(declarations(library.headers() / "maplog.h"))
+for name in ("maplog.h", "maplog_file.h"):
+    ffibuilder.cdef(declarations(library.headers() / name))
 ffibuilder.cdef(helpers())
 ffibuilder.cdef("""
     extern "Python" int binding_visit_topic(void *context, const struct maplog_topic *topic);

@@ -170,6 +170,25 @@ class Calls(stateful.RuleBasedStateMachine):
         if not isinstance(path, (int, float, bool)):
             self.attempt(maplog.open, path)
 
+    @rule(size=whole, flags=st.lists(st.booleans(), min_size=3, max_size=3), reserve=whole)
+    def open_file(self, size, flags, reserve):
+        if not isinstance(size, int) or size < 1 << 20:
+            self.keep(self.attempt(maplog.open_file, self.folder + "/f", create=flags[0], read_only=flags[1],
+                                   private=flags[2], size=size, reserve=reserve))
+            self.keep(self.attempt(maplog.open_file, self.folder + "/f", create=True, size=size))
+
+    @rule(at=at, position=whole, length=whole, data=buffers, advice=st.sampled_from(["cold", "populate", "", None]))
+    def use_file(self, at, position, length, data, advice):
+        if file := self.pick(maplog.MappedFile, at):
+            for call, arguments in ((file.read, (position, length)), (file.write, (position, data)),
+                                    (file.sync, (position, length)), (file.advise, (advice, position, length)),
+                                    (file.punch, (position, length)), (file.fill, (position, length)),
+                                    (file.shrink, (length,)), (file.refresh, ())):
+                self.attempt(call, *arguments)
+            if not isinstance(length, int) or length < 1 << 20:
+                self.attempt(file.grow, length)
+            self.views.append(self.attempt(lambda: file.view))
+
     @rule(at=at)
     def close(self, at):
         self.attempt(self.handles[at % len(self.handles)].close)

@@ -21,6 +21,7 @@ from ._errors import (Busy, Closed, Corrupt, Denied, DiskFull, Exists, Forked, F
                       GroupBusy, InputOutput, Invalid, Limit, MaplogError, NoMemory, NotFound,
                       NotPersistent, OffsetOutOfRange, TimedOut, TooLarge, TopicDeleted,
                       Unsupported, Version)
+from ._file import MappedFile, open_file
 from ._log import Log, Partition, Setting, Topic, attach, open, open_anonymous
 from ._producer import Producer
 
@@ -30,7 +31,7 @@ for _kind in (MaplogError, *_errors.KINDS.values()):
 __version__: str = _ffi.string(_lib.maplog_version()).decode()
 
 __all__ = [
-    "BEGIN", "END", "Consumer", "Header", "Log", "Message", "Partition", "Producer",
-    "Setting", "Topic", "attach", "open", "open_anonymous",
+    "BEGIN", "END", "Consumer", "Header", "Log", "MappedFile", "Message", "Partition", "Producer",
+    "Setting", "Topic", "attach", "open", "open_anonymous", "open_file",
     *sorted(kind.__name__ for kind in _errors.KINDS.values()), "MaplogError",
 ]
