@@ -1,7 +1,7 @@
 /*
  * mapping.h - what the tests of docs/mmap.md share: files and mappings to play with, touches that
  * say which signal they met, and the kernel's own books about a mapping (/proc/self). Nothing here
- * or in those tests is maplog's: they say what Linux does.
+ * or in those tests is maplog's, but for library_test.c: they say what Linux does.
  */
 #pragma once
 
