@@ -110,9 +110,9 @@ MAPLOG_API int maplog_file_fill(maplog_file *file, uint64_t position, uint64_t l
  * Calls access(context) and returns its answer; or MAPLOG_IO when it touched a page of the file
  * that has nothing behind it any more (truncated by a stranger, an unreadable disk). access is then
  * left where it stands, by a jump: between its touches of the file it must hold no lock and own no
- * memory. Any number of threads, each on files of its own choice, also nested. The first call
- * installs a handler of SIGBUS for the process; a SIGBUS anywhere else goes to the handler that was
- * there before. A program that installs its own later must pass on what is not its own.
+ * memory. Any number of threads, each on files of its own choice, also nested. A call installs a
+ * handler of SIGBUS for the process, unless it is there already, and unblocks the signal in its
+ * thread; a SIGBUS anywhere else goes to the handler that was there before.
  */
 MAPLOG_API int maplog_file_guard(maplog_file *file, int (*access)(void *context), void *context);
 

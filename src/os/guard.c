@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,22 +17,33 @@ struct guard {
     sigjmp_buf resume;
 };
 
+#define KEPT 16 /* handlers that were replaced; a handler may still be about to call one of them   \
+                 */
+
 /* initial-exec: a handler must find it without an allocation, in a shared library, too. */
-static _Thread_local struct guard *volatile innermost __attribute__((tls_model("initial-exec")));
-static _Thread_local bool unblocked __attribute__((tls_model("initial-exec")));
-static struct sigaction before; /* what SIGBUS did; written once, before the handler stands */
-static pthread_once_t installed = PTHREAD_ONCE_INIT;
+#define OF_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
+OF_THREAD struct guard *volatile innermost;
+OF_THREAD bool passing; /* on to the handler that was there before */
+OF_THREAD bool unblocked;
+static struct sigaction before[KEPT];
+static atomic_uint newest; /* of them, counted on */
+static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
 
 /* As if this handler were not there. A SIGBUS that nobody handles ends the process: the instruction
  * is tried again, without a handler. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
-    if (before.sa_flags & SA_SIGINFO)
-        before.sa_sigaction(number, info, context);
-    else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
+    const struct sigaction *action = &before[atomic_load(&newest) % KEPT];
+    bool again = passing; /* one that came after this handler, and passed on to it, was before it */
+    passing = true;
+    if (again || (!(action->sa_flags & SA_SIGINFO) &&
+                  (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN)))
         signal(number, SIG_DFL);
+    else if (action->sa_flags & SA_SIGINFO)
+        action->sa_sigaction(number, info, context);
     else
-        before.sa_handler(number);
+        action->sa_handler(number);
+    passing = false;
 }
 
 static void on_bus_error(int number, siginfo_t *info, void *context)
@@ -47,13 +59,24 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     pass_on(number, info, context);
 }
 
+/* Each time: a part of the program may have taken the signal meanwhile. */
 static void install(void)
 {
-    struct sigaction action = {.sa_sigaction = on_bus_error,
-                               .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, NULL, &before);
-    sigaction(SIGBUS, &action, NULL);
+    struct sigaction now,
+        ours = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+    sigaction(SIGBUS, NULL, &now);
+    if (now.sa_sigaction == on_bus_error)
+        return;
+    pthread_mutex_lock(&installing);
+    sigaction(SIGBUS, NULL, &now);
+    if (now.sa_sigaction != on_bus_error) {
+        unsigned next = atomic_load(&newest) + 1;
+        before[next % KEPT] = now;
+        atomic_store(&newest, next);
+        sigemptyset(&ours.sa_mask);
+        sigaction(SIGBUS, &ours, NULL);
+    }
+    pthread_mutex_unlock(&installing);
 }
 
 /* A blocked one would end the process. Once for each thread. */
@@ -68,7 +91,7 @@ static void unblock(void)
 int guard_run(const void *address, size_t length, const char *path, int (*run)(void *context),
               void *context)
 {
-    pthread_once(&installed, install);
+    install();
     if (!unblocked)
         unblock();
     uintptr_t begin = (uintptr_t)address;
@@ -76,6 +99,7 @@ int guard_run(const void *address, size_t length, const char *path, int (*run)(v
     if (sigsetjmp(guard.resume, 0))
         return error_set(MAPLOG_IO, "%s became shorter, or could not be read, while it was in use",
                          path);
+    passing = false; /* in case a handler that was passed on to jumped away */
     innermost = &guard;
     int result = run(context);
     innermost = guard.outer;

@@ -14,8 +14,9 @@
  * [address, address + length) that has no file behind it: run is then left where it stands, so
  * between its touches of the range it must hold no lock and own no memory. path names the file in
  * the error. Calls nest: an access belongs to the innermost range that it lies in.
- * The first call of the process installs a handler of SIGBUS, the first of a thread unblocks the
- * signal there. What lies in no range goes to the handler that was there before.
+ * Installs a handler of SIGBUS for the process unless it is there already; the first call of a
+ * thread unblocks the signal there. What lies in no range goes to the handler that was there
+ * before.
  */
 int guard_run(const void *address, size_t length, const char *path, int (*run)(void *context),
               void *context);

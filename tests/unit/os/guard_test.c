@@ -101,6 +101,7 @@ static void what_is_not_guarded_ends_the_process(void **state)
     assert_int_equal(ftruncate(file->fd, 0), 0);
     pid_t child = fork();
     if (child == 0) {
+        signal(SIGBUS, SIG_DFL); /* cmocka has its own */
         /* The range lies elsewhere. */
         guard_run((void *)(file->text + BYTES), 1, "other", sum_all, file);
         _exit(0);
@@ -110,9 +111,104 @@ static void what_is_not_guarded_ends_the_process(void **state)
     assert_true(WIFSIGNALED(status));
 }
 
+static struct file make_another(void)
+{
+    struct file file = {.fd = memfd_create("another", MFD_CLOEXEC)};
+    assert_int_equal(ftruncate(file.fd, BYTES), 0);
+    file.text = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, file.fd, 0);
+    assert_ptr_not_equal(file.text, MAP_FAILED);
+    return file;
+}
+
+struct nest {
+    struct file *outer, *inner;
+    int inner_result;
+};
+
+static int sum_inner_then_outer(void *context)
+{
+    struct nest *nest = context;
+    nest->inner_result = guard_run((void *)nest->inner->text, BYTES, "inner", sum_all, nest->inner);
+    return sum_all(nest->outer);
+}
+
+static int sum_outer_within_inner(void *context)
+{
+    struct nest *nest = context;
+    nest->inner_result = guard_run((void *)nest->inner->text, BYTES, "inner", sum_all, nest->outer);
+    return 0;
+}
+
+static void guards_nest(void **state)
+{
+    struct file inner = make_another();
+    struct nest nest = {*state, &inner, 0};
+    void *outer_text = (void *)nest.outer->text;
+    /* The inner one ends by itself; the outer one still stands after it. */
+    assert_int_equal(ftruncate(inner.fd, 0), 0);
+    assert_int_equal(guard_run(outer_text, BYTES, "outer", sum_inner_then_outer, &nest), 7);
+    assert_int_equal(nest.inner_result, MAPLOG_IO);
+    assert_int_equal(ftruncate(nest.outer->fd, 0), 0);
+    assert_int_equal(guard_run(outer_text, BYTES, "outer", sum_inner_then_outer, &nest), MAPLOG_IO);
+    assert_non_null(strstr(error_text(), "outer"));
+    /* A touch of the outer range ends both, and nothing is guarded afterwards. */
+    nest.inner_result = 1;
+    assert_int_equal(guard_run(outer_text, BYTES, "outer", sum_outer_within_inner, &nest),
+                     MAPLOG_IO);
+    assert_int_equal(nest.inner_result, 1);
+    drop_file(&(void *){&inner});
+}
+
+static sigjmp_buf resume;
+
+static void on_information(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (number == SIGBUS && info->si_addr)
+        siglongjmp(resume, 1);
+}
+
+static void on_number(int number)
+{
+    siglongjmp(resume, number);
+}
+
+/* In a child, where no guard was installed yet: what was there before gets what is not guarded. */
+static int pass_on_in_child(const struct sigaction *before, const struct file *file, int expected)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        sigaction(SIGBUS, before, NULL);
+        struct file own = *file;
+        int guarded = guard_run((void *)own.text, BYTES, "cut", sum_all, &own);
+        int jumped = sigsetjmp(resume, 1);
+        if (!jumped)
+            own.sum += (unsigned char)own.text[0];
+        _exit(guarded != MAPLOG_IO || jumped != expected);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void others_handlers_get_what_is_theirs(void **state)
+{
+    struct file *file = *state;
+    const struct sigaction informed = {.sa_sigaction = on_information, .sa_flags = SA_SIGINFO},
+                           plain = {.sa_handler = on_number}, standard = {.sa_handler = SIG_DFL},
+                           ignored = {.sa_handler = SIG_IGN};
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    assert_int_equal(pass_on_in_child(&informed, file, 1), 0);
+    assert_int_equal(pass_on_in_child(&plain, file, SIGBUS), 0);
+    assert_true(WIFSIGNALED(pass_on_in_child(&standard, file, 0)));
+    assert_true(WIFSIGNALED(pass_on_in_child(&ignored, file, 0)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(others_handlers_get_what_is_theirs, make_file, drop_file),
+        cmocka_unit_test_setup_teardown(guards_nest, make_file, drop_file),
         cmocka_unit_test_setup_teardown(a_whole_file_is_read, make_file, drop_file),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_is_an_error_that_names_it, make_file,
                                         drop_file),
