@@ -348,7 +348,7 @@ static void a_child_shares_the_memory_and_opens_its_own(void **state)
     maplog_file *file = make_sized(PAGE);
     pid_t child = fork();
     if (child == 0) {
-        strcpy(maplog_file_address(file), "from the child");
+        memcpy(maplog_file_address(file), "from the child", sizeof "from the child");
         int bad = maplog_file_grow(file, 2 * PAGE) != MAPLOG_FORKED ||
                   maplog_file_refresh(file, NULL) != MAPLOG_FORKED ||
                   maplog_file_size(file) != PAGE;
