@@ -396,15 +396,30 @@ int maplog_file_punch(struct maplog_file *file, uint64_t position, uint64_t leng
     return file_punch(file->fd, file->path, position, length);
 }
 
+/* The mutex is held, and the file's byte is shared, so nobody who goes by the rules makes it
+ * shorter. Who does not must not see it grow again. */
+static int fill_locked(struct maplog_file *file, uint64_t position, uint64_t length)
+{
+    uint64_t now;
+    int result = file_bytes(file, &now);
+    if (!result && position + length > now)
+        result = error_set(MAPLOG_INVALID,
+                           "%s was cut to %" PRIu64 " bytes by somebody else: refresh it",
+                           file->path, now);
+    return result ? result : file_allocate(file->fd, file->path, position, length);
+}
+
 int maplog_file_fill(struct maplog_file *file, uint64_t position, uint64_t length)
 {
     int result = check_writable(file);
-    if (!result)
-        result = check_range(file, position, &length);
-    if (result || length == 0)
+    if (result)
         return result;
-    /* Nobody makes it shorter meanwhile: allocating behind the end would make it longer again. */
-    return file_allocate(file->fd, file->path, position, length);
+    pthread_mutex_lock(&file->lock);
+    result = check_range(file, position, &length);
+    if (!result && length > 0)
+        result = fill_locked(file, position, length);
+    pthread_mutex_unlock(&file->lock);
+    return result;
 }
 
 int maplog_file_guard(struct maplog_file *file, int (*access)(void *context), void *context)

@@ -17,9 +17,8 @@ struct guard {
     sigjmp_buf resume;
 };
 
-#define KEPT                                                                                       \
-    16 /* handlers that were replaced; a handler may still be about to call one of them            \
-        */
+/* Handlers that were replaced are kept: one of them may be about to be called. */
+#define KEPT 16
 
 /* initial-exec: a handler must find it without an allocation, in a shared library, too. */
 #define OF_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))

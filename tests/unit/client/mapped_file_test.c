@@ -380,8 +380,11 @@ static void a_stranger_who_cuts_it_is_an_error(void **state)
     assert_code(MAPLOG_IO, maplog_file_guard(file, load_last, file));
     assert_non_null(strstr(maplog_error_text(), path));
     uint64_t size;
+    assert_code(MAPLOG_INVALID, maplog_file_fill(file, 0, 0)); /* which must not make it longer */
+    assert_int_equal(size_on_disk(), PAGE);
     assert_ok(maplog_file_refresh(file, &size));
     assert_int_equal(size, PAGE);
+    assert_ok(maplog_file_fill(file, 0, 0));
     assert_int_equal(maplog_file_guard(file, load_last, file), 0);
     maplog_file_close(file);
 }
