@@ -1,4 +1,4 @@
-"""maplog(3) names everything that <maplog.h> declares, and its example programs work."""
+"""maplog(3) and maplog_file(3) name everything that their headers declare; their example programs work."""
 import os
 import re
 import shutil
@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PAGES = ["man/maplog.3", "man/maplog_file.3"]
 PACKAGES = ["libisal", "liblz4", "libzstd", "snappy", "zlib"]
 
 
@@ -16,8 +17,9 @@ def read(path):
 
 
 def examples():
-    """The programs of the page by their names, from "/* NAME.c: ..." in their first lines."""
-    blocks = re.findall(r"\.Bd -literal.*?\n(.*?)\.Ed", read("man/maplog.3"), re.S)
+    """The programs of the pages by their names, from "/* NAME.c: ..." in their first lines."""
+    blocks = [block for page in PAGES
+              for block in re.findall(r"\.Bd -literal.*?\n(.*?)\.Ed", read(page), re.S)]
     texts = [block.replace(r"\e", "\\") for block in blocks]
     return {re.match(r"/\* (\w+)\.c:", text)[1]: text for text in texts}
 
@@ -51,6 +53,39 @@ def test_the_examples_say_what_is_wrong(programs, tmp_path):
     assert str(tmp_path / "missing") in missing.stderr
 
 
+def test_the_example_appends_to_a_file_by_memory(programs, tmp_path):
+    text = tmp_path / "text"
+    subprocess.run([programs / "append", text, "hello", "world"], check=True)
+    subprocess.run([programs / "append", text, "x" * 5000], check=True)
+    assert text.read_text() == "hello\nworld\n" + "x" * 5000 + "\n"
+    lines = subprocess.run([programs / "lines", text], check=True, capture_output=True, text=True)
+    assert lines.stdout == "3\n"
+
+
+@pytest.mark.parametrize("program", ["append", "lines"])
+def test_the_examples_of_mapped_files_say_what_is_wrong(programs, tmp_path, program):
+    result = subprocess.run([programs / program, tmp_path], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("MAPLOG_INVALID: ")
+    assert str(tmp_path) in result.stderr
+
+
+def test_the_page_of_mapped_files_names_every_function_member_and_flag():
+    page, header = read("man/maplog_file.3"), read("include/maplog_file.h")
+    names = set(re.findall(r"MAPLOG_[A-Z_]+[A-Z]\b", header)) - {"MAPLOG_API", "MAPLOG_FILE_H"}
+    header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+    functions = set(re.findall(r"^MAPLOG_API [^(]*?(maplog_file_\w+)\(", header, re.M))
+    options = re.search(r"struct maplog_file_options \{(.*?)\}", header, re.S)[1]
+    members = set(re.findall(r"(\w+)(?:\[\d+\])?;", options))
+    assert len(functions) == 12 and len(names) > 15 and "reserve_bytes" in members
+    head, synopsis = page[:page.index(".Sh DESCRIPTION")].split(".Sh SYNOPSIS")
+    assert functions == set(re.findall(r"^\.Nm (maplog_file_\w+)", head, re.M))
+    assert functions == set(re.findall(r"^\.F[no] (maplog_file_\w+)", synopsis, re.M))
+    assert functions <= set(re.findall(r"^\.Fn (maplog_file_\w+)", page.split(".Sh DESCRIPTION")[1], re.M))
+    assert members <= set(re.findall(r"^\.It Va (\w+)", page, re.M))
+    assert names <= set(re.findall(r"^\.(?:It )?Dv (MAPLOG_\w+)", page, re.M))
+
+
 def test_the_page_names_every_function_and_code():
     page, header = read("man/maplog.3"), read("include/maplog.h")
     header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
@@ -64,9 +99,10 @@ def test_the_page_names_every_function_and_code():
     assert {code for code in codes if not re.search(rf"\b{code}\b", page)} == set()
 
 
-def test_the_page_is_well_formed():
+@pytest.mark.parametrize("path", PAGES)
+def test_the_page_is_well_formed(path):
     if not shutil.which("groff"):
         pytest.skip("groff is not installed")
-    page = subprocess.run(["groff", "-mdoc", "-Tutf8", "-ww", "-z", f"{ROOT}/man/maplog.3"],
+    page = subprocess.run(["groff", "-mdoc", "-Tutf8", "-ww", "-z", f"{ROOT}/{path}"],
                           capture_output=True, text=True)
     assert page.stderr == ""
