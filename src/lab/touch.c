@@ -235,7 +235,7 @@ static int run(struct lab *lab)
 
 const struct experiment lab_touch = {
     "touch",
-    "What does the kernel do when a page of a mapping is touched, and what does each step cost?",
+    "What happens when a page of a mapping is touched, and what does each step cost?",
     run,
     5,
     2,
