@@ -234,9 +234,7 @@ static int run(struct lab *lab)
 }
 
 const struct experiment lab_touch = {
-    "touch",
-    "What happens when a page of a mapping is touched, and what does each step cost?",
-    run,
-    5,
+    "touch", "What happens when a page of a mapping is touched, and what does each step cost?",
+    run,     5,
     2,
 };
