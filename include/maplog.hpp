@@ -23,6 +23,8 @@
 #include <climits>
 #include <cstddef>
 #include <cstring>
+#include <exception>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -325,6 +327,7 @@ struct maplog {
         };
 
         messages(consumer &from, int timeout_ms) noexcept : from_(&from), timeout_ms_(timeout_ms) {}
+        /* Takes the first message: call it once. */
         iterator begin() const { return {*from_, timeout_ms_}; }
         sentinel end() const noexcept { return {}; }
       private:

@@ -39,15 +39,16 @@ struct maplog_file_options {
     unsigned flags;         /* maplog_file_flags */
     unsigned mode;          /* permissions of a file that is made, less the umask; default 0660 */
     uint64_t reserve_bytes; /* address space: the largest size that the file can have here; default
-                               64 GiB, or sixteen times its size when that is more */
+                               64 GiB, or sixteen times its size when that is more,
+                               but that not above 16 TiB */
     uint64_t size;          /* grow it to this many bytes at least; default: as it is */
     uint64_t reserved[4];   /* zero */
 };
 
 /* Opens or makes a regular file on a local file system, tmpfs or /dev/shm included, and maps it.
  * *file is closed with maplog_file_close(). MAPLOG_NOT_FOUND, MAPLOG_DENIED, MAPLOG_INVALID (no
- * regular file, flags that exclude each other), MAPLOG_DISK_FULL, MAPLOG_LIMIT (larger than
- * reserve_bytes, or no such address space to be had), MAPLOG_IO. */
+ * regular file, flags that exclude each other), MAPLOG_DISK_FULL (a file that was made stays),
+ * MAPLOG_LIMIT (larger than reserve_bytes, or no such address space to be had), MAPLOG_IO. */
 MAPLOG_API int maplog_file_open(const char *path, const struct maplog_file_options *options,
                                 maplog_file **file);
 
@@ -67,12 +68,14 @@ MAPLOG_API int maplog_file_refresh(maplog_file *file, uint64_t *size);
 
 /* Makes the file at least `size` bytes long, with zeros that are allocated on the disk. Never makes
  * it shorter; several processes may do it at once. MAPLOG_DISK_FULL (the file is as before),
- * MAPLOG_LIMIT (above reserve_bytes), MAPLOG_DENIED (read-only or private). */
+ * MAPLOG_LIMIT (above reserve_bytes or `ulimit -f`), MAPLOG_DENIED (read-only or private),
+ * MAPLOG_TIMED_OUT (another process is at it for 10 s: a stopped one). */
 MAPLOG_API int maplog_file_grow(maplog_file *file, uint64_t size);
 
 /* Makes the file `size` bytes long when it is longer. MAPLOG_BUSY while another handle, of this or
  * any process, has the file open: nobody loses memory under its hands. (Who maps the file without
- * this interface is not seen, nor are forked children.) MAPLOG_DENIED. */
+ * this interface is not seen, nor is a forked child that shares the caller's handle.)
+ * MAPLOG_DENIED. */
 MAPLOG_API int maplog_file_shrink(maplog_file *file, uint64_t size);
 
 /* Returns when the bytes of [position, position + length) are on disk; length 0: to the end. After
@@ -110,7 +113,8 @@ MAPLOG_API int maplog_file_fill(maplog_file *file, uint64_t position, uint64_t l
  * Calls access(context) and returns its answer; or MAPLOG_IO when it touched a page of the file
  * that has nothing behind it any more (truncated by a stranger, an unreadable disk). access is then
  * left where it stands, by a jump: between its touches of the file it must hold no lock and own no
- * memory. Any number of threads, each on files of its own choice, also nested. A call installs a
+ * memory; and it must return, not jump away or throw. Any number of threads, each on files of its
+ * own choice, also nested. A call, which costs two system calls, installs a
  * handler of SIGBUS for the process, unless it is there already, and unblocks the signal in its
  * thread; a SIGBUS anywhere else goes to the handler that was there before.
  */

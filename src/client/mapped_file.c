@@ -17,6 +17,7 @@
 
 #define RESERVE_LEAST (64ull << 30) /* bytes, by default */
 #define RESERVE_TIMES 16            /* the file's size, when that is more */
+#define RESERVE_MOST (16ull << 40)  /* but that not above this */
 #define DEFAULT_MODE 0660
 #define LOCK_BYTE_OPEN (1ull << 62)         /* shared: somebody has the file open */
 #define LOCK_BYTE_GROW (LOCK_BYTE_OPEN + 1) /* exclusive: somebody makes it longer */
@@ -68,6 +69,17 @@ static int check_range(const struct maplog_file *file, uint64_t position, uint64
 static void set_size(struct maplog_file *file, uint64_t size)
 {
     store_release(&file->size, size < file->reserve_bytes ? size : file->reserve_bytes);
+}
+
+/* Of a wait for one of the two bytes. */
+static int busy(const struct maplog_file *file, int result)
+{
+    return result == MAPLOG_TIMED_OUT
+               ? error_set(
+                     result,
+                     "%s: another process has been changing its size for %d s; is it stopped?",
+                     file->path, LOCK_TIMEOUT_MS / 1000)
+               : result;
 }
 
 static int file_bytes(const struct maplog_file *file, uint64_t *size)
@@ -123,7 +135,8 @@ static int open_file(struct maplog_file *file, const struct maplog_file_options 
     if (!result)
         result = file_open(AT_FDCWD, file->path, flags | O_NONBLOCK, mode, &file->fd);
     if (!result)
-        result = lock_wait(file->fd, file->path, LOCK_BYTE_OPEN, false, LOCK_TIMEOUT_MS);
+        result =
+            busy(file, lock_wait(file->fd, file->path, LOCK_BYTE_OPEN, false, LOCK_TIMEOUT_MS));
     if (!result)
         result = file_identify(file->fd, file->path, identity);
     if (!result)
@@ -140,27 +153,35 @@ static int open_file(struct maplog_file *file, const struct maplog_file_options 
     return result;
 }
 
+static uint64_t default_reserve(uint64_t size)
+{
+    if (size > RESERVE_MOST / RESERVE_TIMES)
+        return size > RESERVE_MOST - RESERVE_LEAST ? size + RESERVE_LEAST : RESERVE_MOST;
+    return size > RESERVE_LEAST / RESERVE_TIMES ? size * RESERVE_TIMES : RESERVE_LEAST;
+}
+
 static int map_reserve(struct maplog_file *file, uint64_t asked, uint64_t size)
 {
-    uint64_t bytes = asked;
-    if (!asked)
-        bytes = size > RESERVE_LEAST / RESERVE_TIMES ? size * RESERVE_TIMES : RESERVE_LEAST;
+    uint64_t bytes = asked ? asked : default_reserve(size);
     if (size > bytes)
         return error_set(MAPLOG_LIMIT,
                          "%s has %" PRIu64 " bytes, more than the reserve_bytes of %" PRIu64,
                          file->path, size, bytes);
-    file->reserve_bytes = page_up(bytes);
-    if (bytes > INT64_MAX || map_file(file->fd, file->path, 0, file->reserve_bytes,
-                                      file->writable  ? MAP_MODE_WRITE
-                                      : file->private ? MAP_MODE_PRIVATE
-                                                      : MAP_MODE_READ,
-                                      &file->address) != 0)
+    enum map_mode mode = file->writable  ? MAP_MODE_WRITE
+                         : file->private ? MAP_MODE_PRIVATE
+                                         : MAP_MODE_READ;
+    file->reserve_bytes = bytes;
+    int result = bytes > INT64_MAX
+                     ? MAPLOG_NO_MEMORY
+                     : map_file(file->fd, file->path, 0, page_up(bytes), mode, &file->address);
+    if (result == MAPLOG_NO_MEMORY)
         return error_set(MAPLOG_LIMIT,
                          "no %" PRIu64 " bytes of address space for %s: choose smaller "
                          "reserve_bytes, or raise `ulimit -v`",
                          bytes, file->path);
-    set_size(file, size);
-    return 0;
+    if (!result)
+        set_size(file, size);
+    return result;
 }
 
 static int open_and_map(struct maplog_file *file, const struct maplog_file_options *options)
@@ -211,7 +232,7 @@ void maplog_file_close(struct maplog_file *file)
     if (!file)
         return;
     handle_check(&file->handle, HANDLE_FILE);
-    map_remove(file->address, file->reserve_bytes);
+    map_remove(file->address, page_up(file->reserve_bytes));
     file_close(file->fd);
     pthread_mutex_destroy(&file->lock);
     free(file->path);
@@ -253,23 +274,32 @@ int maplog_file_refresh(struct maplog_file *file, uint64_t *size)
     return result;
 }
 
-/* From `now` to `size`. What somebody stored behind the end, in the file's last page, would turn up
- * in the file: zeros go there first, and by write(2), which takes a full disk for an error. */
+/* Space that was had for bytes behind the end is given back when there was not enough of it: file
+ * systems free it when the size is set to what it is. */
+static int give_back(struct maplog_file *file, uint64_t now, int result)
+{
+    char why[ERROR_TEXT_SIZE];
+    uint64_t still;
+    snprintf(why, sizeof why, "%s", error_text());
+    if (file_bytes(file, &still) == 0 && still == now)
+        file_truncate(file->fd, file->path, now);
+    return error_set(result, "%s", why);
+}
+
+/* From `now` to `size`. Others see the new size as soon as it is there, and touch: so space comes
+ * first, the size last, and is never taken back. What somebody stored behind the end, in the file's
+ * last page, would turn up in the file: zeros are written there. */
 static int allocate(struct maplog_file *file, uint64_t now, uint64_t size)
 {
     static const uint8_t zeros[MAP_PAGE_BYTES];
     uint64_t middle = page_up(now) < size ? page_up(now) : size;
-    int result = 0;
+    int result = file_reserve(file->fd, file->path, now, size - now);
+    if (result)
+        return give_back(file, now, result);
     if (middle > now)
         result = file_write_at(file->fd, file->path, zeros, middle - now, now);
     if (!result && size > middle)
-        result = file_allocate(file->fd, file->path, middle, size - middle);
-    if (result) {
-        char why[ERROR_TEXT_SIZE];
-        snprintf(why, sizeof why, "%s", error_text());
-        file_truncate(file->fd, file->path, now); /* file systems go as far as they can */
-        error_set(result, "%s", why);
-    }
+        result = file_truncate(file->fd, file->path, size);
     return result;
 }
 
@@ -278,7 +308,7 @@ static int grow_locked(struct maplog_file *file, uint64_t size)
 {
     int result = lock_wait(file->fd, file->path, LOCK_BYTE_GROW, true, LOCK_TIMEOUT_MS);
     if (result)
-        return result;
+        return busy(file, result);
     uint64_t now;
     result = file_bytes(file, &now);
     if (!result && now < size)
@@ -289,17 +319,32 @@ static int grow_locked(struct maplog_file *file, uint64_t size)
     return result;
 }
 
-int maplog_file_grow(struct maplog_file *file, uint64_t size)
+static int check_growth(const struct maplog_file *file, uint64_t size)
 {
-    int result = check_writable(file);
-    if (result)
-        return result;
     if (size > file->reserve_bytes)
         return error_set(MAPLOG_LIMIT,
                          "%s cannot grow to %" PRIu64 " bytes: reserve_bytes was %" PRIu64,
                          file->path, size, file->reserve_bytes);
+    if (size > file_size_limit())
+        return error_set(MAPLOG_LIMIT, "%s cannot grow to %" PRIu64 " bytes: see `ulimit -f`",
+                         file->path, size);
+    return 0;
+}
+
+int maplog_file_grow(struct maplog_file *file, uint64_t size)
+{
+    uint64_t now;
+    int result = check_writable(file);
+    if (!result)
+        result = check_growth(file, size);
+    if (result)
+        return result;
     pthread_mutex_lock(&file->lock);
-    result = grow_locked(file, size);
+    result = file_bytes(file, &now);
+    if (!result && now >= size)
+        set_size(file, now);
+    else if (!result)
+        result = grow_locked(file, size);
     pthread_mutex_unlock(&file->lock);
     return result;
 }
@@ -406,7 +451,7 @@ static int fill_locked(struct maplog_file *file, uint64_t position, uint64_t len
         result = error_set(MAPLOG_INVALID,
                            "%s was cut to %" PRIu64 " bytes by somebody else: refresh it",
                            file->path, now);
-    return result ? result : file_allocate(file->fd, file->path, position, length);
+    return result ? result : file_reserve(file->fd, file->path, position, length);
 }
 
 int maplog_file_fill(struct maplog_file *file, uint64_t position, uint64_t length)
@@ -427,5 +472,5 @@ int maplog_file_guard(struct maplog_file *file, int (*access)(void *context), vo
     if (!file || !access)
         return error_set(MAPLOG_INVALID, "maplog_file_guard: the file or the access is NULL");
     handle_check(&file->handle, HANDLE_FILE);
-    return guard_run(file->address, file->reserve_bytes, file->path, access, context);
+    return guard_run(file->address, page_up(file->reserve_bytes), file->path, access, context);
 }

@@ -23,7 +23,7 @@ struct maplog_file {
     bool private;    /* stores stay here */
     bool persistent; /* a disk lies behind it */
     void *address;
-    uint64_t reserve_bytes;        /* whole pages */
+    uint64_t reserve_bytes;        /* as asked for; whole pages are mapped */
     _Atomic uint64_t size;         /* that the handle knows of */
     pthread_mutex_t lock;          /* one thread changes the file's size; locks of bytes are the
                                       handle's, so they do not keep its threads apart */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -211,10 +212,10 @@ int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *
     return error_errno(errnum, "cannot read %s", path);
 }
 
-int file_allocate(int fd, const char *path, uint64_t position, uint64_t length)
+static int allocate(int fd, const char *path, uint64_t position, uint64_t length, int mode)
 {
     int errnum = fault_check(FAULT_ALLOCATE);
-    while (!errnum && fallocate(fd, 0, (off_t)position, (off_t)length) != 0) {
+    while (!errnum && fallocate(fd, mode, (off_t)position, (off_t)length) != 0) {
         if (errno == EOPNOTSUPP) {
             /* The C library then writes a byte a block, only where nobody has written yet. */
             errnum = posix_fallocate(fd, (off_t)position, (off_t)length);
@@ -226,6 +227,22 @@ int file_allocate(int fd, const char *path, uint64_t position, uint64_t length)
     return errnum ? error_errno(errnum, "cannot allocate %llu bytes of %s at %llu",
                                 (unsigned long long)length, path, (unsigned long long)position)
                   : 0;
+}
+
+int file_allocate(int fd, const char *path, uint64_t position, uint64_t length)
+{
+    return allocate(fd, path, position, length, 0);
+}
+
+int file_reserve(int fd, const char *path, uint64_t position, uint64_t length)
+{
+    return allocate(fd, path, position, length, FALLOC_FL_KEEP_SIZE);
+}
+
+uint64_t file_size_limit(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
 int file_punch(int fd, const char *path, uint64_t position, uint64_t length)

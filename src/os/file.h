@@ -66,7 +66,12 @@ int file_make_once(int directory, const char *path, const char *fresh, const voi
 
 int file_allocate(int fd, const char *path, uint64_t position,
                   uint64_t length); /* posix_fallocate */
+/* The same for bytes that may lie behind the end, which stays where it is; but where the file
+ * system cannot, the file becomes longer at once. */
+int file_reserve(int fd, const char *path, uint64_t position, uint64_t length);
 int file_punch(int fd, const char *path, uint64_t position, uint64_t length);
+/* RLIMIT_FSIZE: who makes a file longer than this gets SIGXFSZ. */
+uint64_t file_size_limit(void);
 int file_truncate(int fd, const char *path, uint64_t size);
 int file_touch(int fd, const char *path);     /* modified now: not backdated any more */
 int file_sync(int fd, const char *path);      /* fsync */

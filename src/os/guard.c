@@ -24,22 +24,28 @@ struct guard {
 #define OF_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
 OF_THREAD struct guard *volatile innermost;
 OF_THREAD bool passing; /* on to the handler that was there before */
-OF_THREAD bool unblocked;
 static struct sigaction before[KEPT];
 static atomic_uint newest; /* of them, counted on */
 static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
 
-/* As if this handler were not there. A SIGBUS that nobody handles ends the process: the instruction
- * is tried again, without a handler. */
+/* As if this handler were not there. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
     const struct sigaction *action = &before[atomic_load(&newest) % KEPT];
     bool again = passing; /* one that came after this handler, and passed on to it, was before it */
-    passing = true;
-    if (again || (!(action->sa_flags & SA_SIGINFO) &&
-                  (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN)))
+    bool sent = info->si_code <= 0; /* by kill(2), not by the kernel for an access */
+    bool none = again || (!(action->sa_flags & SA_SIGINFO) &&
+                          (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN));
+    if (none && sent && !again && action->sa_handler == SIG_IGN)
+        return;
+    if (none) { /* a touch is tried again, without a handler, which ends the process */
         signal(number, SIG_DFL);
-    else if (action->sa_flags & SA_SIGINFO)
+        if (sent)
+            raise(number);
+        return;
+    }
+    passing = true;
+    if (action->sa_flags & SA_SIGINFO)
         action->sa_sigaction(number, info, context);
     else
         action->sa_handler(number);
@@ -79,21 +85,20 @@ static void install(void)
     pthread_mutex_unlock(&installing);
 }
 
-/* A blocked one would end the process. Once for each thread. */
+/* A blocked one would end the process. */
 static void unblock(void)
 {
     sigset_t bus;
     sigemptyset(&bus);
     sigaddset(&bus, SIGBUS);
-    unblocked = pthread_sigmask(SIG_UNBLOCK, &bus, NULL) == 0;
+    pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
 }
 
 int guard_run(const void *address, size_t length, const char *path, int (*run)(void *context),
               void *context)
 {
     install();
-    if (!unblocked)
-        unblock();
+    unblock();
     uintptr_t begin = (uintptr_t)address;
     struct guard guard = {.outer = innermost, .begin = begin, .end = begin + length};
     if (sigsetjmp(guard.resume, 0))

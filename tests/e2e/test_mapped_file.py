@@ -2,6 +2,7 @@
 import ctypes
 import os
 import pathlib
+import threading
 
 import pytest
 
@@ -20,6 +21,7 @@ class Options(ctypes.Structure):
 def load():
     program = pathlib.Path(os.environ.get("MAPLOG", "build/release/maplog"))
     library = ctypes.CDLL(str(program.parent / "libmaplog.so"))
+    library.maplog_file_refresh.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     for name in ("grow", "shrink", "sync", "punch", "fill", "close"):
         function = getattr(library, f"maplog_file_{name}")
         function.argtypes = [ctypes.c_void_p] + [ctypes.c_uint64] * {"close": 0, "grow": 1, "shrink": 1}.get(name, 2)
@@ -81,6 +83,24 @@ def test_full_memory():
 def test_full_disk():
     with filesystems.ext4(32) as system:
         full_disk(system)
+
+
+@pytest.mark.parametrize("disk", [lambda: filesystems.tmpfs(4), lambda: filesystems.ext4(16)], ids=["tmpfs", "ext4"])
+def test_a_size_that_others_see_is_never_taken_back(disk):
+    """Also while somebody tries in vain to make the file longer."""
+    with disk() as system, File(system.point / "file", size=100) as file, File(system.point / "file") as other:
+        answers = []
+        grower = threading.Thread(target=lambda: answers.extend(file.grow(64 * MIB) for _ in range(200)))
+        grower.start()
+        sizes = set()
+        while grower.is_alive():
+            assert other.refresh(None) == 0
+            sizes.add(other.size())
+        assert set(answers) == {DISK_FULL} and sizes == {100}
+        free = os.statvfs(system.point)
+        assert free.f_bavail * free.f_bsize > 2 * MIB, "the disk was left fuller than it was"
+        assert other.grow(MIB) == 0
+        other.store(100, b"x" * (MIB - 100))
 
 
 def test_what_was_punched_is_had_again_or_is_an_error():

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -193,17 +194,16 @@ static void populated_pages_are_in_memory(void **state)
 static void the_reserve_is_the_largest_size(void **state)
 {
     (void)state;
-    const struct maplog_file_options small = {.flags = MAPLOG_FILE_CREATE,
-                                              .reserve_bytes = 2 * PAGE};
+    const struct maplog_file_options small = {.flags = MAPLOG_FILE_CREATE, .reserve_bytes = 5000};
     maplog_file *file;
     assert_ok(maplog_file_open(path, &small, &file));
-    assert_ok(maplog_file_grow(file, 2 * PAGE));
-    assert_code(MAPLOG_LIMIT, maplog_file_grow(file, 2 * PAGE + 1));
+    assert_ok(maplog_file_grow(file, 5000));
+    assert_code(MAPLOG_LIMIT, maplog_file_grow(file, 5001));
     /* What others add is not mapped here, and not counted. */
     maplog_file *other = open_with(0, 5 * PAGE);
     uint64_t size;
     assert_ok(maplog_file_refresh(file, &size));
-    assert_int_equal(size, 2 * PAGE);
+    assert_int_equal(size, 5000);
     maplog_file_close(file);
     assert_code(MAPLOG_LIMIT, maplog_file_open(path, &small, &file));
     maplog_file_close(other);
@@ -228,6 +228,22 @@ static void a_full_disk_leaves_the_file_as_it_was(void **state)
     assert_ok(maplog_file_grow(file, 1 << 20));
     assert_int_equal(((char *)maplog_file_address(file))[4999], 'a');
     assert_int_equal(((char *)maplog_file_address(file))[5000], 0);
+    maplog_file_close(file);
+}
+
+static void a_limit_of_files_is_no_signal(void **state)
+{
+    (void)state;
+    maplog_file *file = make_sized(PAGE);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 2 * PAGE, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int allowed = maplog_file_grow(file, 2 * PAGE), refused = maplog_file_grow(file, 2 * PAGE + 1);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_ok(allowed);
+    assert_int_equal(refused, MAPLOG_LIMIT);
+    assert_int_equal(size_on_disk(), 2 * PAGE);
     maplog_file_close(file);
 }
 
@@ -434,6 +450,7 @@ int main(void)
         TEST(populated_pages_are_in_memory),
         TEST(the_reserve_is_the_largest_size),
         TEST(a_full_disk_leaves_the_file_as_it_was),
+        TEST(a_limit_of_files_is_no_signal),
         TEST(a_failing_disk_is_an_error_of_sync),
         TEST(a_file_that_does_not_come_about_is_closed_again),
         TEST(processes_that_grow_it_at_once_lose_nothing),

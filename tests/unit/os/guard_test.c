@@ -95,6 +95,19 @@ static void threads_that_block_all_signals_are_guarded(void **state)
     }
 }
 
+static void a_signal_that_is_blocked_later_is_no_matter(void **state)
+{
+    struct file *file = *state;
+    sigset_t bus, old;
+    sigemptyset(&bus);
+    sigaddset(&bus, SIGBUS);
+    assert_int_equal(guard_run((void *)file->text, BYTES, "cut.txt", sum_all, file), 7);
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    pthread_sigmask(SIG_BLOCK, &bus, &old);
+    assert_int_equal(guard_run((void *)file->text, BYTES, "cut.txt", sum_all, file), MAPLOG_IO);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 static void what_is_not_guarded_ends_the_process(void **state)
 {
     struct file *file = *state;
@@ -204,10 +217,39 @@ static void others_handlers_get_what_is_theirs(void **state)
     assert_true(WIFSIGNALED(pass_on_in_child(&ignored, file, 0)));
 }
 
+static int raise_within(void *context)
+{
+    raise(SIGBUS);
+    return sum_all(context);
+}
+
+/* Who sends the signal by hand finds what would be there without the guard. */
+static void a_signal_that_was_sent_is_passed_on(void **state)
+{
+    struct file *file = *state;
+    int status;
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    for (int ignored = 0; ignored < 2; ignored++) {
+        pid_t child = fork();
+        if (child == 0) {
+            signal(SIGBUS, ignored ? SIG_IGN : SIG_DFL);
+            for (int i = 0; i < 2; i++)
+                if (guard_run((void *)file->text, BYTES, "cut", raise_within, file) != MAPLOG_IO)
+                    _exit(1);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(ignored ? status == 0 : WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(others_handlers_get_what_is_theirs, make_file, drop_file),
+        cmocka_unit_test_setup_teardown(a_signal_that_is_blocked_later_is_no_matter, make_file,
+                                        drop_file),
+        cmocka_unit_test_setup_teardown(a_signal_that_was_sent_is_passed_on, make_file, drop_file),
         cmocka_unit_test_setup_teardown(guards_nest, make_file, drop_file),
         cmocka_unit_test_setup_teardown(a_whole_file_is_read, make_file, drop_file),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_is_an_error_that_names_it, make_file,
