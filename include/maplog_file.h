@@ -69,7 +69,8 @@ MAPLOG_API int maplog_file_refresh(maplog_file *file, uint64_t *size);
 /* Makes the file at least `size` bytes long, with zeros that are allocated on the disk. Never makes
  * it shorter; several processes may do it at once. MAPLOG_DISK_FULL (the file is as before),
  * MAPLOG_LIMIT (above reserve_bytes or `ulimit -f`), MAPLOG_DENIED (read-only or private),
- * MAPLOG_TIMED_OUT (another process is at it for 10 s: a stopped one). */
+ * MAPLOG_TIMED_OUT (another process is at it for 10 s: a stopped one), MAPLOG_UNSUPPORTED (a file
+ * system without fallocate(2), such as ext2). */
 MAPLOG_API int maplog_file_grow(maplog_file *file, uint64_t size);
 
 /* Makes the file `size` bytes long when it is longer. MAPLOG_BUSY while another handle, of this or
@@ -106,7 +107,8 @@ MAPLOG_API int maplog_file_advise(maplog_file *file, uint64_t position, uint64_t
 MAPLOG_API int maplog_file_punch(maplog_file *file, uint64_t position, uint64_t length);
 
 /* Allocates what is missing on disk in the range (holes of sparse files, punched ranges), so that
- * stores to it cannot fail. Its bytes are not changed. MAPLOG_DISK_FULL, MAPLOG_DENIED. */
+ * stores to it cannot fail. Its bytes are not changed. MAPLOG_DISK_FULL, MAPLOG_DENIED,
+ * MAPLOG_UNSUPPORTED. */
 MAPLOG_API int maplog_file_fill(maplog_file *file, uint64_t position, uint64_t length);
 
 /*

@@ -212,18 +212,18 @@ int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *
     return error_errno(errnum, "cannot read %s", path);
 }
 
-static int allocate(int fd, const char *path, uint64_t position, uint64_t length, int mode)
+/* fallocate(2); 0 or the errno. */
+static int allocate(int fd, uint64_t position, uint64_t length, int mode)
 {
     int errnum = fault_check(FAULT_ALLOCATE);
-    while (!errnum && fallocate(fd, mode, (off_t)position, (off_t)length) != 0) {
-        if (errno == EOPNOTSUPP) {
-            /* The C library then writes a byte a block, only where nobody has written yet. */
-            errnum = posix_fallocate(fd, (off_t)position, (off_t)length);
-            break;
-        }
+    while (!errnum && fallocate(fd, mode, (off_t)position, (off_t)length) != 0)
         if (errno != EINTR)
             errnum = errno;
-    }
+    return errnum;
+}
+
+static int allocated(int errnum, const char *path, uint64_t position, uint64_t length)
+{
     return errnum ? error_errno(errnum, "cannot allocate %llu bytes of %s at %llu",
                                 (unsigned long long)length, path, (unsigned long long)position)
                   : 0;
@@ -231,12 +231,20 @@ static int allocate(int fd, const char *path, uint64_t position, uint64_t length
 
 int file_allocate(int fd, const char *path, uint64_t position, uint64_t length)
 {
-    return allocate(fd, path, position, length, 0);
+    int errnum = allocate(fd, position, length, 0);
+    /* The C library then writes a byte a block, only where nobody has written yet. */
+    if (errnum == EOPNOTSUPP)
+        errnum = posix_fallocate(fd, (off_t)position, (off_t)length);
+    return allocated(errnum, path, position, length);
 }
 
 int file_reserve(int fd, const char *path, uint64_t position, uint64_t length)
 {
-    return allocate(fd, path, position, length, FALLOC_FL_KEEP_SIZE);
+    int errnum = allocate(fd, position, length, FALLOC_FL_KEEP_SIZE);
+    if (errnum == EOPNOTSUPP)
+        return error_set(MAPLOG_UNSUPPORTED,
+                         "the file system of %s cannot allocate space ahead (fallocate)", path);
+    return allocated(errnum, path, position, length);
 }
 
 uint64_t file_size_limit(void)

@@ -66,8 +66,9 @@ int file_make_once(int directory, const char *path, const char *fresh, const voi
 
 int file_allocate(int fd, const char *path, uint64_t position,
                   uint64_t length); /* posix_fallocate */
-/* The same for bytes that may lie behind the end, which stays where it is; but where the file
- * system cannot, the file becomes longer at once. */
+/* The same for bytes that may lie behind the end, which stays where it is. Stores of others
+ * meanwhile are safe, which they are not where file_allocate() has to write: MAPLOG_UNSUPPORTED
+ * there. */
 int file_reserve(int fd, const char *path, uint64_t position, uint64_t length);
 int file_punch(int fd, const char *path, uint64_t position, uint64_t length);
 /* RLIMIT_FSIZE: who makes a file longer than this gets SIGXFSZ. */

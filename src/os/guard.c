@@ -23,7 +23,7 @@ struct guard {
 /* initial-exec: a handler must find it without an allocation, in a shared library, too. */
 #define OF_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
 OF_THREAD struct guard *volatile innermost;
-OF_THREAD bool passing; /* on to the handler that was there before */
+OF_THREAD unsigned passing; /* on to handlers that were there before: how many are at it */
 static struct sigaction before[KEPT];
 static atomic_uint newest; /* of them, counted on */
 static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
@@ -31,8 +31,10 @@ static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
 /* As if this handler were not there. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
-    const struct sigaction *action = &before[atomic_load(&newest) % KEPT];
-    bool again = passing; /* one that came after this handler, and passed on to it, was before it */
+    /* One that came after this handler may pass on to it: then it is the turn of the one before. */
+    unsigned count = atomic_load(&newest), depth = passing;
+    bool again = depth >= count || depth >= KEPT;
+    const struct sigaction *action = &before[(count - depth) % KEPT];
     bool sent = info->si_code <= 0; /* by kill(2), not by the kernel for an access */
     bool none = again || (!(action->sa_flags & SA_SIGINFO) &&
                           (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN));
@@ -44,12 +46,12 @@ static void pass_on(int number, siginfo_t *info, void *context)
             raise(number);
         return;
     }
-    passing = true;
+    passing = depth + 1;
     if (action->sa_flags & SA_SIGINFO)
         action->sa_sigaction(number, info, context);
     else
         action->sa_handler(number);
-    passing = false;
+    passing = depth;
 }
 
 static void on_bus_error(int number, siginfo_t *info, void *context)
@@ -76,35 +78,42 @@ static void install(void)
     pthread_mutex_lock(&installing);
     sigaction(SIGBUS, NULL, &now);
     if (now.sa_sigaction != on_bus_error) {
-        unsigned next = atomic_load(&newest) + 1;
-        before[next % KEPT] = now;
-        atomic_store(&newest, next);
+        unsigned last = atomic_load(&newest);
+        if (last == 0 || now.sa_sigaction != before[last % KEPT].sa_sigaction) {
+            before[(last + 1) % KEPT] = now;
+            atomic_store(&newest, last + 1);
+        }
         sigemptyset(&ours.sa_mask);
         sigaction(SIGBUS, &ours, NULL);
     }
     pthread_mutex_unlock(&installing);
 }
 
-/* A blocked one would end the process. */
-static void unblock(void)
+/* A blocked one would end the process. *now: what is blocked from here on. */
+static void unblock(sigset_t *now)
 {
     sigset_t bus;
     sigemptyset(&bus);
     sigaddset(&bus, SIGBUS);
-    pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &bus, now);
+    sigdelset(now, SIGBUS);
 }
 
 int guard_run(const void *address, size_t length, const char *path, int (*run)(void *context),
               void *context)
 {
     install();
-    unblock();
+    sigset_t blocked;
+    unblock(&blocked);
     uintptr_t begin = (uintptr_t)address;
     struct guard guard = {.outer = innermost, .begin = begin, .end = begin + length};
-    if (sigsetjmp(guard.resume, 0))
+    if (sigsetjmp(guard.resume, 0)) {
+        /* A handler that passed on to this one had signals blocked. */
+        pthread_sigmask(SIG_SETMASK, &blocked, NULL);
         return error_set(MAPLOG_IO, "%s became shorter, or could not be read, while it was in use",
                          path);
-    passing = false; /* in case a handler that was passed on to jumped away */
+    }
+    passing = 0; /* in case a handler that was passed on to jumped away */
     innermost = &guard;
     int result = run(context);
     innermost = guard.outer;

@@ -71,14 +71,14 @@ def tmpfs(megabytes):
 
 
 @contextlib.contextmanager
-def ext4(megabytes):
+def ext4(megabytes, *options):
     needs_root()
     home = pathlib.Path(tempfile.mkdtemp(prefix="maplog-fs-", dir="/var/tmp"))
     image, point = home / "image", home / "mounted"
     point.mkdir()
     with open(image, "wb") as file:
         file.truncate(megabytes << 20)
-    run("mkfs.ext4", "-q", "-m", "0", str(image))
+    run("mkfs.ext4", "-q", "-m", "0", *options, str(image))
     system = Mounted(point, image, ["-o", "loop"])
     try:
         system.mount()

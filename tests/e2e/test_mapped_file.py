@@ -8,7 +8,7 @@ import pytest
 
 import filesystems
 
-DENIED, DISK_FULL, IO, NOT_PERSISTENT = -6, -7, -3, -16
+DENIED, DISK_FULL, IO, NOT_PERSISTENT, UNSUPPORTED = -6, -7, -3, -16, -21
 CREATE, READ_ONLY = 1, 2
 MIB = 1 << 20
 
@@ -114,6 +114,19 @@ def test_what_was_punched_is_had_again_or_is_an_error():
         system.fill()
         file.store(MIB, b"y" * MIB)
         assert file.bytes(MIB - 1, 2) == b"xy"
+
+
+def test_a_disk_that_cannot_allocate():
+    """The C library's way around that writes into the file, over what others store meanwhile."""
+    with filesystems.ext4(16, "-O", "^extents,^64bit") as system:
+        path = system.point / "file"
+        path.write_bytes(b"x" * 5000)
+        with File(path) as file:
+            assert file.grow(MIB) == file.fill(0, 0) == UNSUPPORTED
+            assert str(path) in LIBRARY.maplog_error_text().decode()
+            assert os.path.getsize(path) == 5000
+            file.store(4999, b"y")
+        assert path.read_bytes() == b"x" * 4999 + b"y"
 
 
 def test_memory_is_no_disk():

@@ -217,6 +217,69 @@ static void others_handlers_get_what_is_theirs(void **state)
     assert_true(WIFSIGNALED(pass_on_in_child(&ignored, file, 0)));
 }
 
+static int nothing(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static struct sigaction found;
+
+/* As a library does that comes later: it saves what it finds, and passes on to it. */
+static void on_later(int number, siginfo_t *info, void *context)
+{
+    found.sa_sigaction(number, info, context);
+}
+
+static void come_later(int blocked)
+{
+    struct sigaction later = {.sa_sigaction = on_later, .sa_flags = SA_SIGINFO};
+    sigaddset(&later.sa_mask, blocked);
+    sigaction(SIGBUS, &later, &found);
+}
+
+static void the_first_handler_is_reached_through_later_ones(void **state)
+{
+    struct file *file = *state;
+    int status;
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        const struct sigaction first = {.sa_sigaction = on_information, .sa_flags = SA_SIGINFO};
+        sigaction(SIGBUS, &first, NULL);
+        guard_run((void *)file->text, BYTES, "cut", nothing, NULL);
+        come_later(SIGTERM);
+        guard_run((void *)file->text, BYTES, "cut", nothing, NULL); /* stands before it again */
+        int jumped = sigsetjmp(resume, 1);
+        if (!jumped)
+            file->sum += (unsigned char)file->text[0];
+        _exit(jumped != 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static int come_later_and_sum(void *context)
+{
+    come_later(SIGTERM);
+    return sum_all(context);
+}
+
+static void a_jump_leaves_no_signal_blocked(void **state)
+{
+    struct file *file = *state;
+    struct sigaction before;
+    sigset_t blocked;
+    sigaction(SIGBUS, NULL, &before);
+    assert_int_equal(ftruncate(file->fd, 0), 0);
+    int result = guard_run((void *)file->text, BYTES, "cut", come_later_and_sum, file);
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    sigaction(SIGBUS, &before, NULL);
+    assert_int_equal(result, MAPLOG_IO);
+    assert_false(sigismember(&blocked, SIGBUS));
+    assert_false(sigismember(&blocked, SIGTERM));
+}
+
 static int raise_within(void *context)
 {
     raise(SIGBUS);
@@ -250,6 +313,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_signal_that_is_blocked_later_is_no_matter, make_file,
                                         drop_file),
         cmocka_unit_test_setup_teardown(a_signal_that_was_sent_is_passed_on, make_file, drop_file),
+        cmocka_unit_test_setup_teardown(the_first_handler_is_reached_through_later_ones, make_file,
+                                        drop_file),
+        cmocka_unit_test_setup_teardown(a_jump_leaves_no_signal_blocked, make_file, drop_file),
         cmocka_unit_test_setup_teardown(guards_nest, make_file, drop_file),
         cmocka_unit_test_setup_teardown(a_whole_file_is_read, make_file, drop_file),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_is_an_error_that_names_it, make_file,
