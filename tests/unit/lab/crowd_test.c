@@ -50,7 +50,8 @@ static void every_request_is_answered_and_timed(void **state)
     for (int local = 0; local < 2; local++) {
         struct subject *subject = start(roof_echo, local);
         struct crowd *crowd;
-        assert_int_equal(open_crowd(subject, local, 1, &crowd), 0);
+        if (open_crowd(subject, local, 1, &crowd) != 0)
+            fail_msg("%s", error_text());
         assert_int_equal(crowd_answer_bytes(crowd), ANSWER);
         assert_int_equal(crowd_run(crowd, 150, 0.02, &result), 0);
         assert_true(result.answers >= 150);
