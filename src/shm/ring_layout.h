@@ -24,8 +24,7 @@
  *
  * Changing anything: raise RING_VERSION.
  */
-#ifndef MAPLOG_RING_LAYOUT_H
-#define MAPLOG_RING_LAYOUT_H
+#pragma once
 
 #include <linux/types.h>
 
@@ -100,5 +99,3 @@ _Static_assert(__builtin_offsetof(struct ring_header, head) == 128, "the kernel'
 _Static_assert(__builtin_offsetof(struct ring_header, tail) == 256, "the reader's words");
 _Static_assert(sizeof(struct ring_header) == 384, "a ring's header");
 _Static_assert(sizeof(struct ring_record) == 24, "a record's header");
-
-#endif
