@@ -115,7 +115,7 @@ BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
     format abi deb docs install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a $(OUT)/installed/libmaplog.a
+all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a $(if $(filter release,$(BUILD)),$(OUT)/installed/libmaplog.a)
 	@:
 tests: $(TESTS)
 	@:
@@ -300,7 +300,7 @@ placed = @echo "install $(1) as $(2)"; install -d $(dir $(2)) && $(PLACES) $(1) 
 
 install: P = $(DESTDIR)$(PREFIX)
 install: L = $(DESTDIR)$(LIBDIR)
-install: all ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, under DESTDIR; STRIP= keeps symbols
+install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, under DESTDIR; STRIP= keeps symbols
 	$(PROGRAM) $(OUT)/maplog $P/bin/maplog
 	$(PROGRAM) $(OUT)/maplog-lab $P/libexec/maplog/maplog-lab
 	$(PROGRAM) $(OUT)/libmaplog.so $L/libmaplog.so.$(VERSION)
