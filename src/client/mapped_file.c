@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/limits.h"
 #include "client/client.h"
 #include "os/file.h"
 #include "os/guard.h"
@@ -22,16 +21,6 @@
 #define LOCK_BYTE_OPEN (1ull << 62)         /* shared: somebody has the file open */
 #define LOCK_BYTE_GROW (LOCK_BYTE_OPEN + 1) /* exclusive: somebody makes it longer */
 #define LOCK_TIMEOUT_MS 10000               /* they are held for the time of a system call or two */
-
-static uint64_t page_up(uint64_t bytes)
-{
-    return (bytes + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
-}
-
-static uint64_t page_down(uint64_t bytes)
-{
-    return bytes & ~(uint64_t)(MAP_PAGE_BYTES - 1);
-}
 
 static int check(const struct maplog_file *file)
 {
@@ -72,14 +61,13 @@ static void set_size(struct maplog_file *file, uint64_t size)
 }
 
 /* Of a wait for one of the two bytes. */
-static int busy(const struct maplog_file *file, int result)
+static int waited(const struct maplog_file *file, int result)
 {
-    return result == MAPLOG_TIMED_OUT
-               ? error_set(
-                     result,
+    if (result != MAPLOG_TIMED_OUT)
+        return result;
+    return error_set(result,
                      "%s: another process has been changing its size for %d s; is it stopped?",
-                     file->path, LOCK_TIMEOUT_MS / 1000)
-               : result;
+                     file->path, LOCK_TIMEOUT_MS / 1000);
 }
 
 static int file_bytes(const struct maplog_file *file, uint64_t *size)
@@ -111,11 +99,9 @@ static int check_options(const struct maplog_file_options *options)
 
 static int check_regular(const char *path, const struct file_identity *identity)
 {
-    return identity->is_regular ? 0
-                                : error_set(MAPLOG_INVALID,
-                                            "%s is no regular file, which a mapping "
-                                            "needs",
-                                            path);
+    if (!identity->is_regular)
+        return error_set(MAPLOG_INVALID, "%s is no regular file, which a mapping needs", path);
+    return 0;
 }
 
 /* Opens it and holds the byte that says so. */
@@ -136,14 +122,14 @@ static int open_file(struct maplog_file *file, const struct maplog_file_options 
         result = file_open(AT_FDCWD, file->path, flags | O_NONBLOCK, mode, &file->fd);
     if (!result)
         result =
-            busy(file, lock_wait(file->fd, file->path, LOCK_BYTE_OPEN, false, LOCK_TIMEOUT_MS));
+            waited(file, lock_wait(file->fd, file->path, LOCK_BYTE_OPEN, false, LOCK_TIMEOUT_MS));
     if (!result)
         result = file_identify(file->fd, file->path, identity);
     if (!result)
         result = check_regular(file->path, identity);
     if (result)
         return result;
-    enum file_system_kind kind;
+    enum file_system_kind kind = FILE_SYSTEM_NETWORK;
     result = file_system(file->fd, file->path, &kind);
     if (!result && kind == FILE_SYSTEM_NETWORK)
         result = error_set(MAPLOG_UNSUPPORTED,
@@ -173,7 +159,7 @@ static int map_reserve(struct maplog_file *file, uint64_t asked, uint64_t size)
     file->reserve_bytes = bytes;
     int result = bytes > INT64_MAX
                      ? MAPLOG_NO_MEMORY
-                     : map_file(file->fd, file->path, 0, page_up(bytes), mode, &file->address);
+                     : map_file(file->fd, file->path, 0, map_page_up(bytes), mode, &file->address);
     if (result == MAPLOG_NO_MEMORY)
         return error_set(MAPLOG_LIMIT,
                          "no %" PRIu64 " bytes of address space for %s: choose smaller "
@@ -232,7 +218,7 @@ void maplog_file_close(struct maplog_file *file)
     if (!file)
         return;
     handle_check(&file->handle, HANDLE_FILE);
-    map_remove(file->address, page_up(file->reserve_bytes));
+    map_remove(file->address, map_page_up(file->reserve_bytes));
     file_close(file->fd);
     pthread_mutex_destroy(&file->lock);
     free(file->path);
@@ -292,7 +278,7 @@ static int give_back(struct maplog_file *file, uint64_t now, int result)
 static int allocate(struct maplog_file *file, uint64_t now, uint64_t size)
 {
     static const uint8_t zeros[MAP_PAGE_BYTES];
-    uint64_t middle = page_up(now) < size ? page_up(now) : size;
+    uint64_t middle = map_page_up(now) < size ? map_page_up(now) : size;
     int result = file_reserve(file->fd, file->path, now, size - now);
     if (result)
         return give_back(file, now, result);
@@ -308,7 +294,7 @@ static int grow_locked(struct maplog_file *file, uint64_t size)
 {
     int result = lock_wait(file->fd, file->path, LOCK_BYTE_GROW, true, LOCK_TIMEOUT_MS);
     if (result)
-        return busy(file, result);
+        return waited(file, result);
     uint64_t now;
     result = file_bytes(file, &now);
     if (!result && now < size)
@@ -384,8 +370,8 @@ int maplog_file_shrink(struct maplog_file *file, uint64_t size)
 static void *pages_of(const struct maplog_file *file, uint64_t position, uint64_t length,
                       size_t *bytes)
 {
-    uint64_t begin = page_down(position);
-    *bytes = page_up(position + length) - begin;
+    uint64_t begin = map_page_down(position);
+    *bytes = map_page_up(position + length) - begin;
     return (uint8_t *)file->address + begin;
 }
 
@@ -472,5 +458,5 @@ int maplog_file_guard(struct maplog_file *file, int (*access)(void *context), vo
     if (!file || !access)
         return error_set(MAPLOG_INVALID, "maplog_file_guard: the file or the access is NULL");
     handle_check(&file->handle, HANDLE_FILE);
-    return guard_run(file->address, page_up(file->reserve_bytes), file->path, access, context);
+    return guard_run(file->address, map_page_up(file->reserve_bytes), file->path, access, context);
 }

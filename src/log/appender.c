@@ -326,7 +326,7 @@ int appender_prepare(struct appender *appender, uint64_t bytes)
         return result;
     result = roll_allocate(appender, bytes, keeper_now_ms(appender->directory));
     struct segment *segment = result ? NULL : segment_keep(appender->segment);
-    uint64_t from = appender->position & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+    uint64_t from = map_page_down(appender->position);
     uint64_t to = appender->position + bytes;
     uint64_t allocated = load_relaxed(&appender->partition->control->allocated[appender->parity]);
     to = to < allocated ? to : allocated;

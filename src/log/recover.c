@@ -71,7 +71,7 @@ static int populate(const struct segment *segment, uint64_t size, uint64_t from)
     if (from >= size)
         return 0;
     uint64_t length = size - from < POPULATE_STEP ? size - from : POPULATE_STEP;
-    length = (length + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+    length = map_page_up(length);
     int result = map_populate(segment->log + from, length, false);
     return result == MAPLOG_UNSUPPORTED ? 0 : result;
 }
@@ -145,7 +145,7 @@ static int walk_segment(struct scan *scan, const struct segment *segment, uint64
     *rest = 0;
     while (now->position < size) {
         if (now->position >= populated) {
-            populated = now->position & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+            populated = map_page_down(now->position);
             int result = populate(segment, size, populated);
             if (result)
                 return result;

@@ -308,7 +308,7 @@ void slice_warm(const struct slice *slice)
     if (!on_disk(slice))
         return;
     struct segment *segment = slice->segment;
-    uint32_t begin = slice->position & ~(uint32_t)(MAP_PAGE_BYTES - 1);
+    uint32_t begin = (uint32_t)map_page_down(slice->position);
     size_t length = slice->position - begin + slice->size;
     /* A disk that fails says so again to whoever reads the pages. */
     if (map_populate(segment->log + begin, length, false) != MAPLOG_UNSUPPORTED)

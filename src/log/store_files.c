@@ -14,11 +14,6 @@
 
 #define PATH_BYTES (sizeof((struct partition *)0)->name + SEGMENT_NAME_BYTES + 16)
 
-static uint64_t page_up(uint64_t bytes)
-{
-    return (bytes + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
-}
-
 static int open_part(const struct partition *partition, int64_t base, const char *suffix, int flags,
                      int *fd)
 {
@@ -54,7 +49,7 @@ static int map_index(const struct segment *segment, const char *suffix, int flag
         return result;
     struct file_identity file;
     result = file_identify(fd, suffix, &file);
-    uint64_t length = segment->writable ? page_up(part->bytes) : file.size;
+    uint64_t length = segment->writable ? map_page_up(part->bytes) : file.size;
     void *mapped = NULL;
     if (!result && length > 0)
         result = map_file(fd, suffix, 0, length, segment->writable ? MAP_MODE_WRITE : MAP_MODE_READ,
@@ -76,7 +71,7 @@ static int map_log(struct segment *segment, size_t reserve, int flags)
     if (result)
         return result;
     uint64_t wanted = file.size > reserve ? file.size : reserve;
-    uint64_t length = page_up(wanted ? wanted : 1);
+    uint64_t length = map_page_up(wanted ? wanted : 1);
     void *mapped;
     result = map_file(segment->log_fd, path, 0, length,
                       segment->writable ? MAP_MODE_WRITE : MAP_MODE_READ, &mapped);

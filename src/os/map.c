@@ -122,8 +122,8 @@ static bool all_in_core(uintptr_t at, uintptr_t end)
 
 bool map_cached(const void *address, size_t length, int fd, uint64_t position)
 {
-    uint64_t begin = position & ~(uint64_t)(MAP_PAGE_BYTES - 1);
-    uint64_t end = (position + length + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+    uint64_t begin = map_page_down(position);
+    uint64_t end = map_page_up(position + length);
     struct cache_range range = {begin, end - begin};
     struct cache_pages pages = {0};
     if (length == 0)

@@ -15,6 +15,17 @@ enum map_mode {
 
 #define MAP_PAGE_BYTES 4096
 
+/* To the end, and to the beginning, of the page. */
+static inline uint64_t map_page_up(uint64_t bytes)
+{
+    return (bytes + MAP_PAGE_BYTES - 1) & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+}
+
+static inline uint64_t map_page_down(uint64_t bytes)
+{
+    return bytes & ~(uint64_t)(MAP_PAGE_BYTES - 1);
+}
+
 /* madvise(2) of what a process may say of files. */
 enum map_advice {
     MAP_ADVICE_WILL_NEED,
