@@ -3,11 +3,11 @@
 
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/error.h"
+#include "lab/median.h"
 
 static double now(clockid_t clock)
 {
@@ -76,22 +76,6 @@ static void pass(const struct work *work, bool count, struct measured *measured)
         measured->result = result;
         snprintf(measured->why, PASSES_WHY, "%s", error_text());
     }
-}
-
-static int ascending(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-static double median(const double *values, unsigned count, double *least, double *most)
-{
-    double sorted[PASSES_ROUNDS];
-    memcpy(sorted, values, count * sizeof *values);
-    qsort(sorted, count, sizeof *sorted, ascending);
-    *least = sorted[0];
-    *most = sorted[count - 1];
-    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
 void passes_run(const struct work *works, size_t count, unsigned rounds, struct measured *measured)

@@ -11,11 +11,8 @@
 
 #include "base/error.h"
 #include "os/file.h"
+#include "os/map.h"
 #include "os/residency.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 const char *scratch_pages_name(enum scratch_pages pages)
 {
@@ -106,11 +103,8 @@ int scratch_prepare(struct scratch *scratch, enum scratch_pages pages)
     int errnum = posix_fallocate(scratch->fd, 0, (off_t)scratch->size);
     if (errnum)
         return error_errno(errnum, "cannot allocate %zu bytes for a scratch file", scratch->size);
-    if (pages == SCRATCH_POPULATED &&
-        madvise(scratch->map, scratch->size, MADV_POPULATE_WRITE) != 0)
-        return errno == EINVAL
-                   ? error_set(MAPLOG_UNSUPPORTED, "this kernel cannot populate a mapping (5.14)")
-                   : error_errno(errno, "cannot populate a scratch file");
+    if (pages == SCRATCH_POPULATED)
+        return map_populate(scratch->map, scratch->size, true);
     if (pages == SCRATCH_RECYCLED)
         touch(scratch);
     return 0;

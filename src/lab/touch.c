@@ -6,10 +6,10 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "lab/experiment.h"
+#include "lab/median.h"
 #include "lab/touch_steps.h"
 #include "lab/touch_trace.h"
 
@@ -18,7 +18,7 @@
 
 struct touching {
     struct touch_result results[TOUCH_STEPS]; /* of the last round */
-    int64_t ns[TOUCH_STEPS][ROUNDS];
+    double us[TOUCH_STEPS][ROUNDS];
     unsigned rounds;
 };
 
@@ -31,7 +31,7 @@ static int go_round(struct touching *touching, const char *directory)
         return code;
     for (unsigned i = 0; i < TOUCH_STEPS; i++) {
         touch_do(&touch, &touch_steps[i], NULL, &result);
-        touching->ns[i][touching->rounds] = result.ns;
+        touching->us[i][touching->rounds] = (double)result.ns / 1000;
         touching->results[i] = result;
     }
     touching->rounds++;
@@ -39,23 +39,16 @@ static int go_round(struct touching *touching, const char *directory)
     return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* ---- the table ------------------------------------------------------------------------------- */
 
 enum { STEP, TIME, MINOR, MAJOR, MAPPED, WRITTEN, COPIES, CACHED, DIRTY, COLUMNS };
 
-static double median_us(struct touching *touching, unsigned step)
+static double median_us(const struct touching *touching, unsigned step)
 {
-    qsort(touching->ns[step], touching->rounds, sizeof touching->ns[step][0], compare);
-    return (double)touching->ns[step][touching->rounds / 2] / 1000;
+    return median(touching->us[step], touching->rounds, NULL, NULL);
 }
 
-static void put_step(struct sheet *sheet, struct touching *touching, unsigned step)
+static void put_step(struct sheet *sheet, const struct touching *touching, unsigned step)
 {
     const struct touch_result *result = &touching->results[step];
     sheet_row(sheet, step == TOUCH_LOAD_AGAIN ? SHEET_ROOF : SHEET_MEASURED);
@@ -149,7 +142,7 @@ static void say_disk(struct sheet *sheet, const struct touching *touching)
                   "no disk was asked: the page was not in memory, which is what is counted.");
 }
 
-static void advise(struct sheet *sheet, struct touching *touching)
+static void advise(struct sheet *sheet, const struct touching *touching)
 {
     if (done(touching, TOUCH_STORE_ALLOCATED) && done(touching, TOUCH_POPULATE))
         sheet_advise(sheet,
@@ -185,7 +178,7 @@ static void put_trace(struct lab *lab, struct sheet *steps, const char *director
     touch_spans_free(&spans);
 }
 
-static void put_steps(struct lab *lab, struct touching *touching, const char *directory)
+static void put_steps(struct lab *lab, const struct touching *touching, const char *directory)
 {
     static const struct sheet_column columns[COLUMNS] = {
         [STEP] = {"step", "", 0},

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -14,11 +13,9 @@
 
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/map.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
+#define SCRATCH "a scratch file" /* its name in errors */
 #define WHOLE ((size_t)2 * TOUCH_PAGES * SCRATCH_PAGE)
 #define FAR (TOUCH_PAGES / 2) /* a page that nothing brings along with page 0 */
 
@@ -41,13 +38,18 @@ static int store(uint8_t *to)
 
 /* ---- the steps, in their order --------------------------------------------------------------- */
 
+static int map_scratch(const struct touch *touch, enum map_mode mode, uint8_t **map)
+{
+    void *at;
+    int result = map_file(touch->scratch.fd, SCRATCH, 0, WHOLE, mode, &at);
+    if (!result)
+        *map = at;
+    return result;
+}
+
 static int map_shared(struct touch *touch)
 {
-    void *at = mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_SHARED, touch->scratch.fd, 0);
-    if (at == MAP_FAILED)
-        return error_errno(errno, "cannot map a scratch file");
-    touch->scratch.map = at;
-    return 0;
+    return map_scratch(touch, MAP_MODE_WRITE, &touch->scratch.map);
 }
 
 static int load_first(struct touch *touch)
@@ -72,9 +74,7 @@ static int store_far(struct touch *touch)
 
 static int sync_mapping(struct touch *touch)
 {
-    return msync(touch->scratch.map, WHOLE, MS_SYNC) == 0
-               ? 0
-               : error_errno(errno, "cannot sync a scratch file");
+    return map_sync(touch->scratch.map, WHOLE, SCRATCH);
 }
 
 static int forget(struct touch *touch)
@@ -103,11 +103,7 @@ static int store_allocated(struct touch *touch)
 
 static int populate(struct touch *touch)
 {
-    if (madvise(page(touch, TOUCH_PAGES), WHOLE / 2, MADV_POPULATE_WRITE) == 0)
-        return 0;
-    return errno == EINVAL
-               ? error_set(MAPLOG_UNSUPPORTED, "this kernel cannot populate a mapping (5.14)")
-               : error_errno(errno, "cannot populate a mapping");
+    return map_populate(page(touch, TOUCH_PAGES), WHOLE / 2, true);
 }
 
 static int store_populated(struct touch *touch)
@@ -117,11 +113,7 @@ static int store_populated(struct touch *touch)
 
 static int map_private(struct touch *touch)
 {
-    void *at = mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_PRIVATE, touch->scratch.fd, 0);
-    if (at == MAP_FAILED)
-        return error_errno(errno, "cannot map a scratch file");
-    touch->copies = at;
-    return 0;
+    return map_scratch(touch, MAP_MODE_PRIVATE, &touch->copies);
 }
 
 static int load_private(struct touch *touch)
@@ -184,8 +176,7 @@ static void look(const struct touch *touch, const struct touch_step *step,
 {
     const uint8_t *map = step->in_copies ? touch->copies : touch->scratch.map;
     if (!result->result)
-        result->result =
-            residency_read(touch->scratch.fd, "a scratch file", 0, WHOLE, &result->cache);
+        result->result = residency_read(touch->scratch.fd, SCRATCH, 0, WHOLE, &result->cache);
     if (!result->result && map)
         result->result = smaps_read(map, &result->mapping);
     if (result->result && !result->why[0])

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lab/list.h"
+#include "lab/median.h"
 
 #define NEAR 1.05   /* figures nearer than that are not told apart */
 #define LARGER 1.25 /* a difference worth a word */
@@ -220,13 +221,10 @@ static double beside(const struct transfer_point *point, const struct transfer_p
     double ratios[TRANSFER_ROUNDS];
     unsigned rounds = point->rounds < best->rounds ? point->rounds : best->rounds;
     *least = 0;
-    for (unsigned i = 0; i < rounds; i++) {
+    for (unsigned i = 0; i < rounds; i++)
         ratios[i] =
             figure == cpu_of ? point->cpus[i] / best->cpus[i] : best->rates[i] / point->rates[i];
-        if (i == 0 || ratios[i] < *least)
-            *least = ratios[i];
-    }
-    return rounds ? transfer_median(ratios, rounds) : 0;
+    return rounds ? median(ratios, rounds, least, NULL) : 0;
 }
 
 static void say_auto(struct sheet *sheet, const struct transfers *transfers, bool local,

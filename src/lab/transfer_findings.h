@@ -18,7 +18,6 @@ extern const struct transfer_claim transfer_claims[TRANSFER_CLAIMS];
 /* Of the way that has a method's name; NULL: none has, as for "auto". */
 const struct transfer_proof *transfer_proof_of(const struct transfers *transfers, const char *name,
                                                bool local);
-double transfer_median(const double *values, unsigned count);
 
 void transfer_say_how(struct sheet *sheet, const struct transfers *transfers);
 void transfer_say_proofs(struct sheet *sheet, const struct transfers *transfers);

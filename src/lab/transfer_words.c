@@ -1,44 +1,21 @@
 /* transfer_words.c - medians, and the tables. transfer_findings.c says what they mean. */
 #include "lab/transfer_words.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "lab/median.h"
 #include "lab/transfer_findings.h"
 
 /* ---- medians --------------------------------------------------------------------------------- */
-
-static int ascending(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-double transfer_median(const double *values, unsigned count)
-{
-    double sorted[TRANSFER_ROUNDS];
-    memcpy(sorted, values, count * sizeof *values);
-    qsort(sorted, count, sizeof *sorted, ascending);
-    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
-}
-
-static double spread(const double *values, unsigned count)
-{
-    double least = values[0], most = values[0];
-    for (unsigned i = 1; i < count; i++) {
-        least = values[i] < least ? values[i] : least;
-        most = values[i] > most ? values[i] : most;
-    }
-    return (most - least) / transfer_median(values, count);
-}
 
 static void settle(struct transfer_point *point)
 {
     if (!point->rounds || point->why[0])
         return;
-    point->rate = transfer_median(point->rates, point->rounds);
-    point->cpu = transfer_median(point->cpus, point->rounds);
-    point->spread = spread(point->cpus, point->rounds);
+    double least, most;
+    point->rate = median(point->rates, point->rounds, NULL, NULL);
+    point->cpu = median(point->cpus, point->rounds, &least, &most);
+    point->spread = (most - least) / point->cpu;
 }
 
 const struct transfer_proof *transfer_proof_of(const struct transfers *transfers, const char *name,
