@@ -31,23 +31,23 @@ static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
 /* As if this handler were not there. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
+    static const struct sigaction none = {.sa_handler = SIG_DFL};
     /* One that came after this handler may pass on to it: then it is the turn of the one before. */
     unsigned count = atomic_load(&newest), depth = passing;
-    bool again = depth >= count || depth >= KEPT;
-    const struct sigaction *action = &before[(count - depth) % KEPT];
+    const struct sigaction *action =
+        depth < count && depth < KEPT ? &before[(count - depth) % KEPT] : &none;
+    bool informed = action->sa_flags & SA_SIGINFO;
     bool sent = info->si_code <= 0; /* by kill(2), not by the kernel for an access */
-    bool none = again || (!(action->sa_flags & SA_SIGINFO) &&
-                          (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN));
-    if (none && sent && !again && action->sa_handler == SIG_IGN)
+    if (!informed && action->sa_handler == SIG_IGN && sent)
         return;
-    if (none) { /* a touch is tried again, without a handler, which ends the process */
-        signal(number, SIG_DFL);
+    if (!informed && (action->sa_handler == SIG_IGN || action->sa_handler == SIG_DFL)) {
+        signal(number, SIG_DFL); /* a touch is tried again, and ends the process */
         if (sent)
             raise(number);
         return;
     }
     passing = depth + 1;
-    if (action->sa_flags & SA_SIGINFO)
+    if (informed)
         action->sa_sigaction(number, info, context);
     else
         action->sa_handler(number);
