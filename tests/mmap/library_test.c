@@ -3,23 +3,15 @@
 
 #include <maplog_file.h>
 
-static char directory[64], path[80];
+#include "../unit/os/scratch.h"
+
+static char path[80];
 
 static int make_place(void **state)
 {
-    (void)state;
-    snprintf(directory, sizeof directory, "/tmp/maplog-mmap-XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
-    snprintf(path, sizeof path, "%s/file", directory);
-    return 0;
-}
-
-static int remove_place(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(directory);
+    int result = scratch_make(state);
+    snprintf(path, sizeof path, "%s/file", scratch);
+    return result;
 }
 
 static maplog_file *open_sized(uint64_t size)
@@ -129,5 +121,5 @@ int main(void)
         cmocka_unit_test(a_file_that_a_stranger_cuts_short_is_an_error),
         cmocka_unit_test(friends_do_not_cut_each_other_short),
     };
-    return cmocka_run_group_tests(tests, make_place, remove_place);
+    return cmocka_run_group_tests(tests, make_place, scratch_remove);
 }

@@ -12,29 +12,26 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "../os/scratch.h"
 #include "os/fault.h"
 
 #define PAGE 4096u
 #define PROCESSES 4
 #define STEPS 200
 
-static char directory[64], path[80];
+static char path[80];
 
 static int make_place(void **state)
 {
-    (void)state;
-    snprintf(directory, sizeof directory, "/tmp/maplog-test-XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
-    snprintf(path, sizeof path, "%s/file", directory);
-    return 0;
+    int result = scratch_make(state);
+    snprintf(path, sizeof path, "%s/file", scratch);
+    return result;
 }
 
 static int remove_place(void **state)
 {
-    (void)state;
     fault_clear();
-    return file_remove_tree(AT_FDCWD, directory);
+    return scratch_remove(state);
 }
 
 static maplog_file *open_with(unsigned flags, uint64_t size)

@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "lab/roof.h"
 #include "lab/subject.h"
-#include "place.h"
+#include "../os/scratch.h"
 
 #define REQUEST 20
 #define ANSWER 300
@@ -31,7 +31,7 @@ static struct subject *start(void (*serve)(int listener, void *context), bool lo
 {
     struct subject *subject = NULL;
     const struct subject_options options = {
-        .pins = &anywhere, .directory = place, .serve = serve, .context = &echo, .local = local};
+        .pins = &anywhere, .directory = scratch, .serve = serve, .context = &echo, .local = local};
     assert_int_equal(subject_start(&options, &subject), 0);
     return subject;
 }
@@ -157,5 +157,5 @@ int main(void)
         cmocka_unit_test(an_answer_of_another_length_is_an_error),
         cmocka_unit_test(a_server_that_dies_ends_the_run),
     };
-    return cmocka_run_group_tests(tests, place_make, place_remove);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -14,7 +14,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
-#include "place.h"
+#include "../os/scratch.h"
 
 #define SIZE 10000
 #define PATIENCE_NS 5000000000ll
@@ -41,7 +41,7 @@ static void a_stream_is_the_file_again_and_again(void **state)
     struct roof_stream stream = {file, SIZE, 3000}; /* the last piece of a round is shorter */
     for (int local = 0; local < 2; local++) {
         const struct subject_options options = {.pins = &anywhere,
-                                                .directory = place,
+                                                .directory = scratch,
                                                 .serve = roof_stream,
                                                 .context = &stream,
                                                 .local = local};
@@ -66,7 +66,7 @@ static void an_answer_is_a_frame(void **state)
     (void)state;
     struct roof_echo echo = {10, 50};
     const struct subject_options options = {
-        .pins = &anywhere, .directory = place, .serve = roof_echo, .context = &echo};
+        .pins = &anywhere, .directory = scratch, .serve = roof_echo, .context = &echo};
     struct subject *subject;
     uint8_t got[150];
     int fd = connect_to(&options, &subject);
@@ -88,5 +88,5 @@ int main(void)
         cmocka_unit_test(a_stream_is_the_file_again_and_again),
         cmocka_unit_test(an_answer_is_a_frame),
     };
-    return cmocka_run_group_tests(tests, place_make, place_remove);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

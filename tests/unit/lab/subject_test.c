@@ -23,7 +23,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/socket.h"
-#include "place.h"
+#include "../os/scratch.h"
 
 static const struct pins anywhere; /* not pinned */
 
@@ -74,7 +74,7 @@ static void a_program_that_is_not_there_is_named(void **state)
     (void)state;
     struct subject *subject;
     const struct subject_options options = {
-        .pins = &anywhere, .directory = place, .program = "/none/maplog", .data = "data"};
+        .pins = &anywhere, .directory = scratch, .program = "/none/maplog", .data = "data"};
     assert_true(subject_start(&options, &subject) < 0);
     assert_string_equal(error_text(), "cannot execute /none/maplog: No such file or directory");
     assert_no_child_is_left();
@@ -118,8 +118,11 @@ static void use_grows_with_work(void **state)
 {
     (void)state;
     for (int local = 0; local < 2; local++) {
-        const struct subject_options options = {
-            .pins = &anywhere, .directory = place, .counted = true, .serve = burn, .local = local};
+        const struct subject_options options = {.pins = &anywhere,
+                                                .directory = scratch,
+                                                .counted = true,
+                                                .serve = burn,
+                                                .local = local};
         struct subject *subject;
         struct subject_use before, after;
         struct subject_size size;
@@ -153,5 +156,5 @@ int main(void)
         cmocka_unit_test(address_and_complaint_are_read_from_its_notes),
         cmocka_unit_test(use_grows_with_work),
     };
-    return cmocka_run_group_tests(tests, place_make, place_remove);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
