@@ -5,13 +5,12 @@ the lines of C that it shows stand in the programs that it links to.
 """
 import difflib
 import os
-import pathlib
 import re
 import subprocess
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("MAPLOG", ROOT / "build/release/maplog")).resolve()
+from programs import MAPLOG, ROOT
+
 PAGE = ROOT / "docs/cookbook.md"
 BLOCK = re.compile(r"```console\n(.*?)```", re.S)
 MARK = "-- end of command --"
@@ -37,7 +36,7 @@ def run_page(text):
         script = "trap 'kill $(jobs -p)' EXIT\n" + "".join(
             f"{{ {patient(command)}\n}} 2>&1; echo '{MARK}'\n"
             for block in BLOCK.findall(text) for command in commands(block))
-        path = f"{PROGRAM.parent}/examples:{PROGRAM.parent}:{os.environ['PATH']}"
+        path = f"{MAPLOG.parent}/examples:{MAPLOG.parent}:{os.environ['PATH']}"
         done = subprocess.run(["bash", "-c", script.replace("/dev/shm", memory)], cwd=folder, timeout=120,
                               env={**os.environ, "PATH": path}, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)

@@ -4,8 +4,6 @@ They are run as built, from the folder of $MAPLOG, else from build/release/examp
 """
 import collections
 import contextlib
-import os
-import pathlib
 import random
 import re
 import signal
@@ -16,10 +14,8 @@ import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-MAPLOG = pathlib.Path(os.environ.get("MAPLOG", ROOT / "build/release/maplog")).resolve()
-EXAMPLES = MAPLOG.parent / "examples"
-TIMEOUT = 60
+from programs import EXAMPLES, MAPLOG, TIMEOUT, started
+
 ENGINES = ["epoll", "poll", "select", "nonblocking", "sigio", "blocking", "pool", "aio", "uring"]
 METHODS = ["auto", "copy", "mmap", "sendfile", "splice", "zerocopy"]
 
@@ -29,20 +25,6 @@ def run(*words, status=0, **more):
     done = subprocess.run([str(word) for word in words], capture_output=True, timeout=TIMEOUT, **more)
     assert done.returncode == status, f"{words}: {done.returncode}, {done.stderr}"
     return (done.stdout if status == 0 else done.stderr).decode()
-
-
-@contextlib.contextmanager
-def started(*words):
-    """The running program; whatever happens, it is gone afterwards."""
-    with subprocess.Popen([str(word) for word in words], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
-        guard = threading.Timer(TIMEOUT, process.kill)
-        guard.start()
-        try:
-            yield process
-        finally:
-            guard.cancel()
-            process.kill()
 
 
 def stop(process):

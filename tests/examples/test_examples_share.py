@@ -3,7 +3,6 @@
 They are run as built, from the folder of $MAPLOG, else from build/release/examples; and built as a
 user would, with the public headers alone.
 """
-import contextlib
 import os
 import pathlib
 import re
@@ -12,15 +11,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("MAPLOG", ROOT / "build/release/maplog")).resolve().parent
-EXAMPLES = BUILD / "examples"
-TIMEOUT = 60
+import programs
+from programs import EXAMPLES, MAPLOG, ROOT, TIMEOUT
+
 NAMES = ["watch_and_change", "parent_and_child", "strangers", "passed_descriptor", "many_producers",
          "request_and_reply", "blackboard"]
 
@@ -36,18 +33,8 @@ def run(name, *words, status=0):
     return done.stdout if status == 0 else done.stderr
 
 
-@contextlib.contextmanager
 def started(name, *words):
-    """The running example; whatever happens, it is gone afterwards."""
-    with subprocess.Popen(command(name, *words), text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
-        guard = threading.Timer(TIMEOUT, process.kill)
-        guard.start()
-        try:
-            yield process
-        finally:
-            guard.cancel()
-            process.kill()
+    return programs.started(*command(name, *words))
 
 
 def rest(process):
@@ -263,12 +250,12 @@ def test_a_place_that_cannot_be_is_an_error_with_its_name(name, words):
 def test_it_is_short_and_builds_with_the_public_headers_alone(name, tmp_path):
     source = ROOT / f"examples/{name}.c"
     assert len(source.read_text().splitlines()) <= 120
-    sanitize = ["-fsanitize=address,undefined"] if "asan" in str(BUILD) else []
+    sanitize = ["-fsanitize=address,undefined"] if "asan" in str(MAPLOG.parent) else []
     libraries = subprocess.run(["pkg-config", "--libs", "libisal", "liblz4", "libzstd", "snappy", "zlib"],
                                check=True, capture_output=True, text=True).stdout.split()
     shutil.copy(source, tmp_path)
     shutil.copytree(ROOT / "include", tmp_path / "include")
     done = subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-o", name, f"{name}.c",
-                           str(BUILD / "libmaplog.a"), *libraries, "-pthread", *sanitize],
+                           str(MAPLOG.parent / "libmaplog.a"), *libraries, "-pthread", *sanitize],
                           cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
