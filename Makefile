@@ -98,21 +98,25 @@ LIB_SOURCES := $(filter-out $(CMD_SOURCES) $(LEFT_OUT) src/lab/%,$(wildcard src/
 CMD_OBJECTS := $(call objects,$(CMD_SOURCES))
 LIB_OBJECTS := $(call objects,$(LIB_SOURCES)) $(OUT)/gen/wire/messages.o
 # X_test.c is a cmocka program; what tests or benchmarks share lies in their support/ folder.
-TEST_SOURCES := $(filter-out $(if $(URING),,tests/unit/io/uring_test.c),\
+# Those of tests/driver run in a virtual machine.
+DRIVER_SOURCES := $(wildcard tests/driver/*_test.c)
+TEST_SOURCES := $(filter-out $(if $(URING),,tests/unit/io/uring_test.c) $(DRIVER_SOURCES),\
     $(wildcard tests/*/*_test.c tests/*/*/*_test.c tests/*/*/*/*_test.c))
 TSAN_SOURCES := $(filter tests/unit/shm/% tests/unit/log/% tests/unit/broker/% tests/unit/server/% \
     tests/unit/io/% tests/shm/% tests/engine/%,$(TEST_SOURCES))
 TESTS := $(call programs,$(if $(filter tsan,$(BUILD)),$(TSAN_SOURCES),$(TEST_SOURCES)))
 BENCHES := $(call programs,$(wildcard bench/*.c))
 EXAMPLES := $(call programs,$(wildcard examples/*.c))
+DRIVER_PROGRAMS := $(if $(filter x86_64,$(shell uname -m)),$(OUT)/maplog-static \
+    $(OUT)/tests/driver/leave $(call programs,$(DRIVER_SOURCES)))
 FUZZERS := $(call programs,$(wildcard tests/fuzz/*.c))
 TEST_SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 CMD_PARTS := $(call objects,$(filter-out src/cmd/main.c,$(CMD_SOURCES)))
 LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
-.PHONY: all tests fuzzers example-programs run examples test static long clients bench fuzz tidy \
-    format abi deb docs install uninstall clean help
+.PHONY: all tests fuzzers example-programs driver-programs run examples test static long clients \
+    bench fuzz tidy driver driver-modules driver-test format abi deb docs install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a $(if $(filter release,$(BUILD)),$(OUT)/installed/libmaplog.a)
@@ -122,6 +126,8 @@ tests: $(TESTS)
 fuzzers: $(FUZZERS)
 	@:
 example-programs: $(EXAMPLES)
+	@:
+driver-programs: $(DRIVER_PROGRAMS)
 	@:
 
 # ---- how it is built -------------------------------------------------------------------------------
@@ -171,6 +177,10 @@ $(OUT)/libmaplog.so: $(LIB_OBJECTS) $(MAP)
 $(OUT)/maplog: $(CMD_OBJECTS) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) $(STATIC_LIBS)
 
+# The same objects in one file, for a machine without libraries; of ISA-L there is no archive.
+$(OUT)/maplog-static: $(OUT)/installed/crc32c.o $(CMD_OBJECTS) $(OUT)/libmaplog.a
+	$(LINK) -static -s -o $@ $^ $(filter-out -lisal,$(LIBS)) $(IO_LIBS) $(CMD_LIBS) -lstdc++ -lm
+
 $(OUT)/maplog-lab: $(OUT)/src/lab/main.o $(LAB_PARTS) $(CMD_PARTS) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(CMD_LIBS) -lm $(STATIC_LIBS)
 
@@ -184,6 +194,9 @@ $(OUT)/tests/unit/cmd/%_test: $(OUT)/tests/unit/cmd/%_test.o $(TEST_SUPPORT) $(C
 $(OUT)/tests/unit/lab/%_test: $(OUT)/tests/unit/lab/%_test.o $(TEST_SUPPORT) $(LAB_PARTS) \
     $(CMD_PARTS) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $^ $(LIBS) $(IO_LIBS) $(TEST_LIBS) -lm
+
+$(OUT)/tests/driver/leave: $(OUT)/tests/driver/leave.o
+	$(LINK) -o $@ $^
 
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libmaplog.a
 	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
@@ -217,14 +230,15 @@ examples: ## install what is missing, build the programs of docs/cookbook.md int
 
 part = $(MAKE) --no-print-directory BUILD=$(1) OUT=build/$(1)
 # The sanitizers' programs too: servers that tests attack.
-TEST_BUILDS = $(call part,release) all tests example-programs && $(call part,asan) all tests && \
-    $(call part,tsan) all tests && $(call part,fuzz) fuzzers
+TEST_BUILDS = $(call part,release) all tests example-programs driver-programs && \
+    $(call part,asan) all tests && $(call part,tsan) all tests && $(call part,fuzz) fuzzers
 BROKEN = { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 test: ## every test that ends within minutes; the last line is "N passed, N failed, N skipped"
 	+@tools/install-dependencies build test && $(TEST_BUILDS) || $(BROKEN)
 	+@tools/install-python || $(BROKEN)
 	@tools/install-clients || true
+	@tools/install-dependencies driver || true
 	@tests/run
 
 static: ## build/static/maplog and maplog-lab: programs of one file each, for any Linux of this CPU
@@ -234,6 +248,7 @@ long: ## the same and the slow sets: long runs, models, fuzzing for FUZZ_SECONDS
 	+@tools/install-dependencies build test packages long && $(TEST_BUILDS) || $(BROKEN)
 	+@tools/install-python || $(BROKEN)
 	@tools/install-clients || true
+	@tools/install-dependencies driver || true
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --long
 
 clients: ## real Kafka clients of other languages against the server; fetches them by their own tools
@@ -251,6 +266,30 @@ fuzz: ## every fuzz target for FUZZ_SECONDS; what they find stays in build/fuzz/
 
 tidy: $(OUT)/libmaplog.so ## layers, banned calls, sizes, exports, formatting
 	@tools/tidy --library $(OUT)/libmaplog.so
+
+# ---- the kernel module -------------------------------------------------------------------------------
+# Built beside copies of its sources: Kbuild leaves what it makes where they lie.
+KERNEL ?= $(shell uname -r)
+MODULE_TREE := build/driver/$(KERNEL)
+kbuild = $(MAKE) --no-print-directory -C /lib/modules/$(KERNEL)/build M=$(CURDIR)/$(MODULE_TREE)/$(1) \
+    $(2) modules
+
+driver: ## build/driver/KERNEL/driver/maplog.ko, for the running kernel or KERNEL=RELEASE
+	@test -d /lib/modules/$(KERNEL)/build || { echo "There are no headers of kernel $(KERNEL)\
+	    (linux-headers-$(KERNEL)); KERNEL= names another one." >&2; exit 1; }
+	@mkdir -p $(MODULE_TREE)/driver $(MODULE_TREE)/src/shm
+	@cp -pu driver/* $(MODULE_TREE)/driver && cp -pu src/shm/ring_layout.h $(MODULE_TREE)/src/shm
+	+@$(call kbuild,driver)
+
+driver-modules: driver
+	@mkdir -p $(MODULE_TREE)/tests/driver/modules
+	@cp -pu tests/driver/modules/* $(MODULE_TREE)/tests/driver/modules
+	@cp -pu tests/driver/emitted.h $(MODULE_TREE)/tests/driver
+	+@$(call kbuild,tests/driver/modules,KBUILD_EXTRA_SYMBOLS=$(CURDIR)/$(MODULE_TREE)/driver/Module.symvers)
+
+driver-test: ## the kernel module, in a virtual machine: installs what is missing, builds, boots, tests
+	+@tools/install-dependencies build driver && $(call part,release) driver-programs || $(BROKEN)
+	@tests/driver/run
 
 format: ## put every C file into the form of .clang-format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -333,5 +372,5 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 	@echo "Variables: BUILD=release|debug|asan|tsan OUT=dir CC=clang PREFIX DESTDIR LIBDIR CFLAGS LDFLAGS WERROR= URING="
