@@ -278,7 +278,8 @@ driver: ## build/driver/KERNEL/driver/maplog.ko, for the running kernel or KERNE
 	@test -d /lib/modules/$(KERNEL)/build || { echo "There are no headers of kernel $(KERNEL)\
 	    (linux-headers-$(KERNEL)); KERNEL= names another one." >&2; exit 1; }
 	@mkdir -p $(MODULE_TREE)/driver $(MODULE_TREE)/src/shm
-	@cp -pu driver/* $(MODULE_TREE)/driver && cp -pu src/shm/ring_layout.h $(MODULE_TREE)/src/shm
+	@cp -pu driver/Kbuild $(filter-out %.mod.c,$(wildcard driver/*.[ch])) $(MODULE_TREE)/driver
+	@cp -pu src/shm/ring_layout.h $(MODULE_TREE)/src/shm
 	+@$(call kbuild,driver)
 
 driver-modules: driver

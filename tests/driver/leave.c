@@ -1,4 +1,5 @@
-/* leave.c - `leave CODE` ends the test machine: qemu's isa-debug-exit takes the code at port 0xf4. */
+/* leave.c - `leave CODE` ends the test machine: qemu's isa-debug-exit takes the code at port 0xf4.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/io.h>

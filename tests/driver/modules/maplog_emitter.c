@@ -93,7 +93,7 @@ static int on_nmi(unsigned int type, struct pt_regs *registers)
 static enum hrtimer_restart on_timer(struct hrtimer *timer)
 {
 	emit_next(EMITTED_TIMER);
-	hrtimer_forward_now(timer, us_to_ktime(timer_us));
+	hrtimer_forward_now(timer, ns_to_ktime((u64)timer_us * NSEC_PER_USEC));
 	return HRTIMER_RESTART;
 }
 
@@ -105,7 +105,7 @@ static void start_timer(struct hrtimer *timer)
 	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	timer->function = on_timer;
 #endif
-	hrtimer_start(timer, us_to_ktime(timer_us), HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_start(timer, ns_to_ktime((u64)timer_us * NSEC_PER_USEC), HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 static int emit_all(void *unused)
