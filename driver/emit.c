@@ -18,7 +18,7 @@ static void emit_wake_now(struct irq_work *work)
 	wake_up_interruptible_all(&maplog_readers);
 }
 
-/* A wait queue's lock is not for NMIs or a caller who holds the scheduler's: an interrupt takes it. */
+/* In an interrupt: a wait queue's lock is not for NMIs, nor for who holds the scheduler's. */
 static DEFINE_IRQ_WORK(emit_wake, emit_wake_now);
 
 int maplog_write(enum ring_source source, const void *payload, size_t length)

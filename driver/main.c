@@ -68,8 +68,8 @@ static int parameters_check(void)
 		pr_err("memory=%s is not vmalloc, contiguous or fault\n", memory);
 		return -EINVAL;
 	}
-	kernel_log_choice = parameter_find(kernel_log_words, ARRAY_SIZE(kernel_log_words),
-					   kernel_log);
+	kernel_log_choice =
+		parameter_find(kernel_log_words, ARRAY_SIZE(kernel_log_words), kernel_log);
 	if (kernel_log_choice < 0) {
 		pr_err("kernel_log=%s is not off, new or all\n", kernel_log);
 		return -EINVAL;

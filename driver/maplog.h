@@ -18,7 +18,7 @@
  *
  * A record that is not taken is counted in the ring's header, and told by the next that is.
  *
- * Return: 0, -EMSGSIZE when @length is over the ring's record_max, or -ENOSPC when there is no room.
+ * Return: 0, -EMSGSIZE when @length is over the ring's record_max, -ENOSPC when there is no room.
  */
 int maplog_emit(const void *data, size_t length);
 

@@ -2,8 +2,8 @@
 /*
  * mapping.c - mmap(2) of /dev/maplog: a ring's header page, or a part of its data.
  *
- * Three ways to put the kernel's pages into a process: all at once from vmalloc's table, all at once
- * from where physical memory begins, or one by one when the process touches them.
+ * Three ways to put the kernel's pages into a process: all at once from vmalloc's table, all at
+ * once by their physical address, or one by one when the process touches them.
  */
 #include <linux/io.h>
 #include <linux/math64.h>

@@ -118,7 +118,7 @@ static u64 ring_take_tail(struct maplog_ring *ring)
 
 	do {
 		taken = local_read(&ring->tail);
-		/* Acquire: bytes before tail may be overwritten. Pairs with the reader's release. */
+		/* Acquire: bytes before tail may be overwritten. Pairs with the reader's. */
 		tail = smp_load_acquire(&ring->header->tail);
 		if (!ring_tail_valid(taken, tail, READ_ONCE(ring->published))) {
 			local_inc(&ring->refused_tails);
