@@ -193,7 +193,7 @@ int maplog_ring_write(struct maplog_ring *ring, const struct ring_record *record
 	return result;
 }
 
-/* What a header says of the ring for as long as the module is loaded. */
+/* All of the header's page but for the kernel's words and tail. */
 static void ring_describe(const struct maplog_ring *ring)
 {
 	struct ring_header description = {
@@ -208,8 +208,12 @@ static void ring_describe(const struct maplog_ring *ring)
 		.cpu = ring->cpu,
 		.memory = maplog_rings.memory,
 	};
+	const size_t rest = offsetof(struct ring_header, unused_reader);
+	struct ring_header *header = ring->header;
 
-	memcpy(ring->header, &description, offsetof(struct ring_header, head));
+	memcpy(header, &description, offsetof(struct ring_header, head));
+	memset(header->unused_kernel, 0, sizeof(header->unused_kernel));
+	memset((u8 *)header + rest, 0, PAGE_SIZE - rest);
 }
 
 /* Whatever a reader wrote there is gone afterwards, but for the tail if it is good. */
