@@ -84,7 +84,7 @@ def boot(kernel, initramfs, logs, cpus=1, words="", limit=120):
     environment. The kernel's log and the output of the tests are kept in logs.console, logs.output."""
     command = QEMU + ["-smp", str(cpus), "-kernel", kernel, "-initrd", initramfs,
                       "-serial", f"file:{logs}.console", "-serial", f"file:{logs}.output",
-                      "-append", "console=ttyS0 panic=-1 quiet nokaslr " + words]
+                      "-append", "console=ttyS0 panic=-1 quiet nokaslr rcupdate.rcu_expedited=1 " + words]
     begin = time.monotonic()
     try:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=limit,
