@@ -116,7 +116,8 @@ LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
 .PHONY: all tests fuzzers example-programs driver-programs run examples test static long clients \
-    bench fuzz tidy driver driver-modules driver-test format abi deb docs install uninstall clean help
+    bench fuzz tidy driver driver-modules driver-install driver-test format abi deb docs install \
+    uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(OUT)/maplog $(OUT)/maplog-lab $(OUT)/libmaplog.so $(OUT)/libmaplog.a $(if $(filter release,$(BUILD)),$(OUT)/installed/libmaplog.a)
@@ -281,6 +282,14 @@ driver: ## build/driver/KERNEL/driver/maplog.ko, for the running kernel or KERNE
 	@cp -pu driver/Kbuild $(filter-out %.mod.c,$(wildcard driver/*.[ch])) $(MODULE_TREE)/driver
 	@cp -pu src/shm/ring_layout.h $(MODULE_TREE)/src/shm
 	+@$(call kbuild,driver)
+
+DKMS_TREE = $(DESTDIR)/usr/src/maplog-$(VERSION)
+driver-install: ## the module's sources into /usr/src/maplog-VERSION, for dkms, under DESTDIR
+	install -d $(DKMS_TREE)/driver $(DKMS_TREE)/src/shm
+	install -m 644 driver/Kbuild driver/Makefile driver/COPYING driver/README.md \
+	    $(filter-out %.mod.c,$(wildcard driver/*.[ch])) $(DKMS_TREE)/driver
+	install -m 644 src/shm/ring_layout.h $(DKMS_TREE)/src/shm
+	$(call placed,driver/dkms.conf,$(DKMS_TREE)/dkms.conf)
 
 driver-modules: driver
 	@mkdir -p $(MODULE_TREE)/tests/driver/modules

@@ -35,7 +35,6 @@ struct maplog_ring {
 
 	/* What its writers alone see. */
 	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* taken when cpu is RING_EVERY_CPU */
-	int holder; /* CPU that holds the lock, or -1 */
 	unsigned int nest; /* writers inside: one, and the interrupts on top of it */
 	local_t entries; /* writers that ever came in: tells the outermost that another came */
 	local_t head; /* bytes reserved */

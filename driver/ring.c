@@ -10,7 +10,7 @@
 #include <linux/compiler.h>
 #include <linux/hardirq.h>
 #include <linux/kernel.h>
-#include <linux/smp.h>
+#include <linux/percpu.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -27,27 +27,28 @@ static void ring_count_drops(struct maplog_ring *ring, u64 records, u64 bytes)
 	local_add(bytes, &ring->dropped_bytes);
 }
 
-/*
- * False when the lock is held: by this CPU, which is in an NMI or a probe on top of a writer, or by
- * another while this is in an NMI, which must not wait.
- */
+/* Writers of this CPU at the shared ring: one, and an NMI or a probe on top of it. */
+static DEFINE_PER_CPU(unsigned int, ring_lockers);
+
+/* False when the lock is held and this writer must not wait: on top of another, or in an NMI. */
 static bool ring_lock(struct maplog_ring *ring, unsigned long *flags)
 {
 	local_irq_save(*flags);
-	if (!in_nmi() && READ_ONCE(ring->holder) != smp_processor_id()) {
+	if (__this_cpu_inc_return(ring_lockers) == 1 && !in_nmi()) {
 		raw_spin_lock(&ring->lock);
-	} else if (!raw_spin_trylock(&ring->lock)) {
-		local_irq_restore(*flags);
-		return false;
+		return true;
 	}
-	WRITE_ONCE(ring->holder, smp_processor_id());
-	return true;
+	if (raw_spin_trylock(&ring->lock))
+		return true;
+	__this_cpu_dec(ring_lockers);
+	local_irq_restore(*flags);
+	return false;
 }
 
 static void ring_unlock(struct maplog_ring *ring, unsigned long flags)
 {
-	WRITE_ONCE(ring->holder, -1);
 	raw_spin_unlock(&ring->lock);
+	__this_cpu_dec(ring_lockers);
 	local_irq_restore(flags);
 }
 
@@ -124,7 +125,7 @@ static u64 ring_take_tail(struct maplog_ring *ring)
 			local_inc(&ring->refused_tails);
 			return taken;
 		}
-	} while (local_cmpxchg(&ring->tail, taken, tail) != taken);
+	} while (tail != taken && local_cmpxchg(&ring->tail, taken, tail) != taken);
 	return tail;
 }
 
@@ -156,7 +157,8 @@ static void ring_copy(struct maplog_ring *ring, u64 position, const void *from, 
 	size_t first = min_t(u64, length, ring->data_bytes - at);
 
 	memcpy(ring->data + at, from, first);
-	memcpy(ring->data, from + first, length - first);
+	if (unlikely(first < length))
+		memcpy(ring->data, from + first, length - first);
 }
 
 static int ring_append(struct maplog_ring *ring, struct ring_record record, const void *payload,

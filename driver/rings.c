@@ -56,7 +56,6 @@ static long ring_make(void *slot)
 	if (!ring)
 		return -ENOMEM;
 	raw_spin_lock_init(&ring->lock);
-	ring->holder = -1;
 	ring->data_bytes = maplog_rings.data_bytes;
 	ring->header = pages_alloc(PAGE_SIZE);
 	ring->data = pages_alloc(maplog_rings.data_bytes);
