@@ -88,13 +88,20 @@ def boot(kernel, initramfs, logs, cpus=1, words="", limit=120):
     begin = time.monotonic()
     try:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=limit,
-                              preexec_fn=lambda: os.nice(5)).returncode
+                              preexec_fn=lambda: os.nice(10)).returncode
     except subprocess.TimeoutExpired:
         code = None
     seconds = time.monotonic() - begin
     console, output = read_log(logs + ".console"), read_log(logs + ".output")
     kind, reason = judge(code, console, limit)
     return Outcome(kind, reason, console, output, seconds)
+
+
+def excerpt(text, most=100):
+    """The last lines, and before them those in which the kernel complains."""
+    lines = text.splitlines()
+    before = [line for line in lines[:-most] if COMPLAINTS.search(line)]
+    return "\n".join(before[:most] + lines[-most:])
 
 
 def judge(code, console, limit):

@@ -358,7 +358,7 @@ static void all_come_through_a_small_ring_when_refused_ones_are_tried_again(void
 static void every_lost_record_is_counted(void **state)
 {
     struct emission emission = {.threads = cpus_online(),
-                                .records = 150000,
+                                .records = 60000,
                                 .longest = 200,
                                 .timer_us = 100,
                                 .nmi_every = 7};
@@ -370,7 +370,7 @@ static void every_lost_record_is_counted(void **state)
 static void nested_interrupts_keep_each_others_records_whole(void **state)
 {
     struct emission emission = {.threads = cpus_online(),
-                                .records = 100000,
+                                .records = 40000,
                                 .longest = 300,
                                 .timer_us = 50,
                                 .nmi_every = 2,
