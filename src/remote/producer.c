@@ -27,6 +27,12 @@ struct flight {
     size_t size, capacity;
 };
 
+/* What is said of a partition. */
+struct lane {
+    int32_t sequence; /* of the next record */
+    bool known;       /* the server took a batch of this producer, and so knows its order */
+};
+
 struct remote_producer {
     struct remote *remote;
     const char *topic; /* copy, behind this */
@@ -36,7 +42,7 @@ struct remote_producer {
     int16_t producer_epoch;
     int failed; /* the first failure's code; nothing is sent any more */
     int32_t partitions;
-    int32_t *sequences;            /* by partition: of the next record */
+    struct lane *lanes;            /* by partition */
     struct flight flights[WINDOW]; /* a ring */
     unsigned first, count;
     char text[ERROR_TEXT_SIZE]; /* why a batch is tried again */
@@ -90,8 +96,8 @@ int remote_producer_open(struct remote *remote, const char *topic, int32_t parti
     made->producer_id = -1;
     made->producer_epoch = -1;
     made->partitions = partitions;
-    made->sequences = calloc((size_t)partitions, sizeof *made->sequences);
-    int result = made->sequences
+    made->lanes = calloc((size_t)partitions, sizeof *made->lanes);
+    int result = made->lanes
                      ? take_id(made)
                      : error_set(MAPLOG_NO_MEMORY, "no memory for %d partitions", (int)partitions);
     if (result) {
@@ -113,7 +119,7 @@ void remote_producer_close(struct remote_producer *producer)
         return;
     for (unsigned i = 0; i < WINDOW; i++)
         free(producer->flights[i].bytes);
-    free(producer->sequences);
+    free(producer->lanes);
     free(producer);
 }
 
@@ -121,7 +127,7 @@ struct remote_stamp remote_producer_stamp(const struct remote_producer *producer
 {
     if (producer->producer_id < 0)
         return (struct remote_stamp){-1, -1, -1};
-    return (struct remote_stamp){producer->producer_id, producer->sequences[partition],
+    return (struct remote_stamp){producer->producer_id, producer->lanes[partition].sequence,
                                  producer->producer_epoch};
 }
 
@@ -191,6 +197,7 @@ static int judge(struct remote_producer *producer, unsigned at,
         &response->responses[0].partition_responses[0];
     if (row->error_code == KAFKA_NONE || row->error_code == KAFKA_DUPLICATE_SEQUENCE_NUMBER) {
         flight->state = FLIGHT_DONE;
+        producer->lanes[flight->partition].known = true;
         return 0;
     }
     if (row->error_code == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && came_early(producer, at)) {
@@ -299,12 +306,22 @@ static int keep(struct flight *flight, const uint8_t *batch, size_t size)
     return 0;
 }
 
+/* A server takes whatever comes first from a producer that it does not know as the beginning. So
+ * nothing is sent behind a partition's first batch before that is there: should it have to be sent
+ * again, it would be out of order. */
+static unsigned most_under_way(const struct remote_producer *producer, const struct lane *lane)
+{
+    bool first_under_way = producer->producer_id >= 0 && !lane->known && lane->sequence != 0;
+    return first_under_way ? 0 : WINDOW - 1;
+}
+
 int remote_producer_send(struct remote_producer *producer, int32_t partition, const uint8_t *batch,
                          size_t size, int32_t records)
 {
     if (producer->failed)
         return error_set(producer->failed, "%s", producer->text);
-    int result = settle(producer, WINDOW - 1);
+    struct lane *lane = &producer->lanes[partition];
+    int result = settle(producer, most_under_way(producer, lane));
     if (result)
         return result;
     struct flight *flight = flight_at(producer, producer->count);
@@ -316,8 +333,7 @@ int remote_producer_send(struct remote_producer *producer, int32_t partition, co
     flight->until_ns = clock_monotonic_ns() + producer->timeout_ms * 1000000ll;
     producer->count++;
     /* Sequences go from the largest int32 to 0. */
-    producer->sequences[partition] =
-        (int32_t)(((uint32_t)producer->sequences[partition] + (uint32_t)records) & INT32_MAX);
+    lane->sequence = (int32_t)(((uint32_t)lane->sequence + (uint32_t)records) & INT32_MAX);
     /* Behind one that is to be sent again this one would come too early. */
     for (unsigned i = 0; i + 1 < producer->count; i++) {
         if (flight_at(producer, i)->state == FLIGHT_AGAIN) {

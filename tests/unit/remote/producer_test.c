@@ -128,6 +128,16 @@ static void a_batch_that_came_too_early_is_sent_again_with_its_forerunner(void *
     assert_string_equal(script.came, "abcdebcde");
 }
 
+/* Apache Kafka, asked before it led the new partition, refused the first batch, took the second as
+ * the producer's beginning, and then found the first, sent again, out of order. */
+static void nothing_is_sent_behind_the_first_batch_before_that_is_there(void **state)
+{
+    (void)state;
+    struct script script = {.does = "tt"};
+    assert_int_equal(run(&script, REMOTE_ACKS_ALL, "abcd"), 0);
+    assert_string_equal(script.came, "aaabcd");
+}
+
 static void duplicates_are_fine(void **state)
 {
     (void)state;
@@ -213,6 +223,7 @@ int main(void)
         cmocka_unit_test(batches_arrive_in_order),
         cmocka_unit_test(stamps_count_records),
         cmocka_unit_test(a_batch_that_came_too_early_is_sent_again_with_its_forerunner),
+        cmocka_unit_test(nothing_is_sent_behind_the_first_batch_before_that_is_there),
         cmocka_unit_test(duplicates_are_fine),
         cmocka_unit_test(a_lost_connection_is_made_again),
         cmocka_unit_test(a_refusal_ends_the_producer),
