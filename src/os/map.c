@@ -43,6 +43,29 @@ int map_file(int fd, const char *path, uint64_t position, size_t length, enum ma
     return 0;
 }
 
+int map_file_twice(int fd, const char *path, uint64_t position, size_t length, void **address)
+{
+    int errnum = fault_check(FAULT_MAP);
+    char *at = MAP_FAILED;
+    if (!errnum) {
+        at = mmap(NULL, 2 * length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        errnum = errno;
+    }
+    for (int i = 0; at != MAP_FAILED && i < 2; i++) {
+        if (mmap(at + i * length, length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)position) ==
+            MAP_FAILED) {
+            errnum = errno;
+            munmap(at, 2 * length);
+            at = MAP_FAILED;
+        }
+    }
+    if (at == MAP_FAILED)
+        return error_errno(errnum, "cannot map %zu bytes of %s at %llu twice", length, path,
+                           (unsigned long long)position);
+    *address = at;
+    return 0;
+}
+
 int map_anonymous(size_t length, void **address)
 {
     int errnum = fault_check(FAULT_MAP);

@@ -39,6 +39,9 @@ enum map_advice {
  * end of the file; only touching such pages is an error (SIGBUS). */
 int map_file(int fd, const char *path, uint64_t position, size_t length, enum map_mode mode,
              void **address);
+/* The same for reading, twice, one behind the other: what runs over the end goes on at the
+ * beginning. length: whole pages. Removed with 2 * length. */
+int map_file_twice(int fd, const char *path, uint64_t position, size_t length, void **address);
 int map_anonymous(size_t length, void **address); /* private memory, zero */
 void map_remove(void *address, size_t length);    /* accepts NULL */
 /* Populates for writing (MADV_POPULATE_WRITE) or reading; MAPLOG_UNSUPPORTED before Linux 5.14. */
