@@ -14,12 +14,12 @@ int command_topic(int argc, char **argv);
 int command_group(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_consume(int argc, char **argv);
-int command_inspect(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_backup(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_instrument(int argc, char **argv);
 /* Of maplog-lab, which command_instrument() starts with the same words. */
+int command_inspect(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_pages(int argc, char **argv);

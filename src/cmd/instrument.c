@@ -1,5 +1,5 @@
-/* instrument.c - maplog lab, pages and bench: what looks and measures is a program of its own, so
- * that this one stays small. */
+/* instrument.c - maplog lab, inspect, pages and bench: what looks and measures is a program of its
+ * own, so that this one stays small. */
 #include <fcntl.h>
 #include <stdio.h>
 

@@ -15,7 +15,7 @@ static const struct command commands[] = {
     {"produce", command_produce, "append lines or files to a topic"},
     {"consume", command_consume, "print the records of a topic"},
     {"group", command_group, "show how far consumer groups are, and move them"},
-    {"inspect", command_inspect, "check every CRC, index entry and offset of a directory"},
+    {"inspect", command_instrument, "check every CRC, index entry and offset of a directory"},
     {"import", command_import, "take over the data directory of a Kafka broker"},
     {"export", command_export, "write topics for the data directory of a Kafka broker"},
     {"backup", command_backup, "copy a directory while it is in use"},

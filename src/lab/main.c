@@ -1,5 +1,5 @@
-/* main.c - maplog-lab, which `maplog lab`, `maplog pages` and `maplog bench` start under these
- * names: the table of experiments. */
+/* main.c - maplog-lab, which `maplog lab`, `maplog inspect`, `maplog pages` and `maplog bench`
+ * start under these names: the table of experiments. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -222,6 +222,8 @@ int main(int argc, char **argv)
     int (*command)(int argc, char **argv) = lab;
     if (strcmp(argv[0], "bench") == 0)
         command = command_bench;
+    else if (strcmp(argv[0], "inspect") == 0)
+        command = command_inspect;
     else if (strcmp(argv[0], "pages") == 0)
         command = command_pages;
     int status = command(argc, argv);
