@@ -32,6 +32,7 @@
 
 #define DEVICE "/dev/maplog"
 #define PAGE ((size_t)4096)
+#define CPUS_MAX 8
 #define EMITTER "/sys/kernel/debug/maplog_emitter/"
 
 /* What a call gave: 0, or the errno that it failed with. */
@@ -250,6 +251,21 @@ static inline bool has_ended(pid_t child)
     pid_t ended = waitpid(child, &status, WNOHANG);
     assert_true(ended == 0 || (ended == child && status == 0));
     return ended == child;
+}
+
+/* The emitted record in these bytes; it is whole. */
+static inline const struct emitted *emitted_in(const void *bytes, size_t length, uint32_t longest)
+{
+    const struct emitted *emitted = bytes;
+    assert_true(length >= sizeof *emitted);
+    assert_true(emitted->cpu < CPUS_MAX && emitted->context < EMITTED_CONTEXTS);
+    uint32_t fill = emitted_fill(emitted->number, longest);
+    assert_int_equal(length, sizeof *emitted + fill);
+    for (uint32_t i = 0; i < fill; i++)
+        if (emitted->fill[i] != emitted_byte(emitted, i))
+            fail_msg("record %" PRIu64 " of CPU %" PRIu32 " is torn", (uint64_t)emitted->number,
+                     emitted->cpu);
+    return emitted;
 }
 
 /* What was emitted and refused in the last run, of one CPU in one context. */

@@ -9,7 +9,6 @@
 #define SMALL "size=65536"
 #define SMALL_BYTES 65536u
 #define MANY 1000000u
-#define CPUS_MAX 8
 #define RINGS_MAX 256
 
 /* ---- one writer
@@ -204,10 +203,8 @@ static void close_all(struct intake *intake)
 static uint64_t take(struct intake *intake, const struct ring *ring,
                      const struct ring_record *record)
 {
-    const struct emitted *emitted = (const void *)(record + 1);
+    const struct emitted *emitted = emitted_in(record + 1, record->length, intake->longest);
     assert_int_equal(record->source, RING_SOURCE_EMIT);
-    assert_true(record->length >= sizeof *emitted);
-    assert_true(emitted->cpu < CPUS_MAX && emitted->context < EMITTED_CONTEXTS);
     assert_int_equal(record->cpu, emitted->cpu);
     if (intake->count > 1)
         assert_int_equal(ring->header->cpu, emitted->cpu);
@@ -216,12 +213,6 @@ static uint64_t take(struct intake *intake, const struct ring *ring,
     uint64_t missing = emitted->number - *next;
     *next = emitted->number + 1;
     intake->records[emitted->cpu][emitted->context]++;
-    uint32_t fill = emitted_fill(emitted->number, intake->longest);
-    assert_int_equal(record->length, sizeof *emitted + fill);
-    for (uint32_t i = 0; i < fill; i++)
-        if (emitted->fill[i] != emitted_byte(emitted, i))
-            fail_msg("record %" PRIu64 " of CPU %" PRIu32 " is torn", emitted->number,
-                     emitted->cpu);
     return missing;
 }
 
