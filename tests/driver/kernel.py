@@ -12,6 +12,10 @@ class Unavailable(Exception):
     """What the tests need is not on this machine, and cannot be had."""
 
 
+class Mismatch(Exception):
+    """Headers and image are not those of one kernel."""
+
+
 def newest():
     """(release, version of Debian's package), as in 6.1.0-56-cloud-amd64, 6.1.192-2."""
     prefix = "/usr/src/linux-headers-"
@@ -33,8 +37,8 @@ def image(release, version, folder):
         fetch(release, version, path)
     banner = banner_of(path)
     if not banner.startswith(release + " ") or f" Debian {version} " not in banner:
-        raise RuntimeError(f"{path} is another kernel than the headers {release} {version}: {banner}; "
-                           "remove it")
+        raise Mismatch(f"{path} is another kernel than the headers {release} {version}: {banner}; "
+                       "remove it")
     return path
 
 
