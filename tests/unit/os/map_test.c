@@ -81,6 +81,22 @@ static void a_mapping_may_reach_past_the_end_of_the_file(void **state)
     file_close(fd);
 }
 
+static void mapped_twice_the_end_goes_on_at_the_beginning(void **state)
+{
+    (void)state;
+    void *at;
+    int fd;
+    assert_int_equal(file_memory("ring", &fd), 0);
+    assert_int_equal(ftruncate(fd, 3 * MAP_PAGE_BYTES), 0);
+    assert_int_equal(pwrite(fd, "begin", 5, MAP_PAGE_BYTES), 5);
+    assert_int_equal(pwrite(fd, "end", 3, 3 * MAP_PAGE_BYTES - 3), 3);
+    assert_int_equal(map_file_twice(fd, "ring", MAP_PAGE_BYTES, 2 * MAP_PAGE_BYTES, &at), 0);
+    assert_memory_equal((char *)at + 2 * MAP_PAGE_BYTES - 3, "endbegin", 8);
+    map_remove(at, 4 * MAP_PAGE_BYTES);
+    assert_int_equal(map_file_twice(fd, "ring", 1, MAP_PAGE_BYTES, &at), MAPLOG_IO);
+    file_close(fd);
+}
+
 static void populating_works_up_to_the_end_of_the_file(void **state)
 {
     (void)state;
@@ -188,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_private_mapping_is_not),
         cmocka_unit_test(a_private_mapping_needs_no_right_to_write),
         cmocka_unit_test(a_mapping_may_reach_past_the_end_of_the_file),
+        cmocka_unit_test(mapped_twice_the_end_goes_on_at_the_beginning),
         cmocka_unit_test(populating_works_up_to_the_end_of_the_file),
         cmocka_unit_test(what_was_just_touched_is_cached),
         cmocka_unit_test(anonymous_memory_is_zero),
