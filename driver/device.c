@@ -74,7 +74,7 @@ static __poll_t device_poll(struct file *file, poll_table *table)
 	if (!(file->f_mode & FMODE_READ))
 		return EPOLLOUT | EPOLLWRNORM;
 	poll_wait(file, &maplog_readers, table);
-	/* In the queue before head is looked at. Pairs with wq_has_sleeper() behind its store. */
+	/* In the queue before head is looked at. Pairs with wq_has_sleeper(), behind its store. */
 	smp_mb();
 	return device_poll_rings();
 }

@@ -233,13 +233,13 @@ void maplog_ring_renew(struct maplog_ring *ring)
 
 bool maplog_ring_filled(const struct maplog_ring *ring, bool *nonsense)
 {
-	/* In this order an honest reader's tail is never found outside, while all three move on. */
+	/* Oldest first: an honest reader's tail is never found outside, while all three move on. */
 	u64 taken = local_read(&ring->tail);
 	u64 tail, published;
 
-	smp_rmb();
+	smp_rmb(); /* pairs with the acquire of tail, which taken was once */
 	tail = READ_ONCE(ring->header->tail);
-	smp_rmb();
+	smp_rmb(); /* pairs with the release of head, which tail was once */
 	published = READ_ONCE(ring->published);
 	*nonsense |= !ring_tail_valid(taken, tail, published);
 	return published != tail;

@@ -116,12 +116,12 @@ static int rings_check_memory(void)
 
 	if (maplog_rings.memory == RING_MEMORY_CONTIGUOUS &&
 	    maplog_rings.data_bytes > KMALLOC_MAX_SIZE) {
-		pr_err("size=%llu is over the %lu bytes that memory=contiguous can be\n",
+		pr_err("size=%llu is over the %lu bytes that memory=contiguous can have\n",
 		       maplog_rings.data_bytes, KMALLOC_MAX_SIZE);
 		return -EINVAL;
 	}
 	if (wanted > available) {
-		pr_err("%u rings take %llu bytes, and only %llu are available\n",
+		pr_err("all rings (%u) take %llu bytes, and only %llu are available\n",
 		       maplog_rings.count, wanted, available);
 		return -ENOMEM;
 	}
@@ -150,7 +150,8 @@ int maplog_rings_make(u64 data_bytes, bool per_cpu_rings, enum ring_memory memor
 		return -ENOMEM;
 	error = per_cpu_rings ? rings_make_per_cpu() : rings_make_one();
 	if (error) {
-		pr_err("no memory for %u rings of %llu bytes\n", maplog_rings.count, data_bytes);
+		pr_err("no memory for all rings (%u) of %llu bytes\n", maplog_rings.count,
+		       data_bytes);
 		maplog_rings_free();
 		return error;
 	}
