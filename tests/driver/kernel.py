@@ -1,5 +1,5 @@
-"""Debian's cloud kernel for the test machine: the newest one whose headers are installed, and its image
-of the same version, which is fetched once into build/driver."""
+"""Debian's cloud kernel for the test machine: one whose headers are installed, and its image of the
+same version, which is fetched once into build/driver."""
 import glob
 import os
 import re
@@ -16,18 +16,22 @@ class Mismatch(Exception):
     """Headers and image are not those of one kernel."""
 
 
-def newest():
-    """(release, version of Debian's package), as in 6.1.0-56-cloud-amd64, 6.1.192-2."""
+def installed():
+    """The releases whose headers are here, as 6.1.0-56-cloud-amd64, the newest last."""
     prefix = "/usr/src/linux-headers-"
     releases = [path[len(prefix):] for path in glob.glob(prefix + "*-cloud-amd64")]
     if not releases:
         raise Unavailable("no headers of a cloud kernel are installed (linux-headers-cloud-amd64)")
-    release = max(releases, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+    return sorted(releases, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+
+
+def version_of(release):
+    """The version of Debian's package, as 6.1.192-2."""
     query = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "linux-headers-" + release],
                            capture_output=True, text=True)
     if query.returncode != 0:
-        raise Unavailable(f"dpkg does not know linux-headers-{release}")
-    return release, query.stdout
+        raise Unavailable(f"linux-headers-{release} is not installed")
+    return query.stdout
 
 
 def image(release, version, folder):

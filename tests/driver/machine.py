@@ -23,6 +23,9 @@ COMPLAINTS = re.compile(r"\b(BUG|WARNING|Oops|INFO: task|rcu: INFO|general prote
 WRONG_KERNEL = re.compile(r".*(version magic '.*|disagrees about version of symbol.*|Unknown symbol.*)")
 # Exit codes of the guest's init, through isa-debug-exit: qemu ends with twice that and one.
 EXITS = {0: PASSED, 1: TESTS_FAILED, 2: NOT_LOADED}
+# The module comes and goes without waiting for others, and the kernel's own watchdogs allow for a machine
+# that has to share its CPUs.
+PATIENT = "rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 "
 QEMU = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-nodefaults", "-no-user-config",
         "-monitor", "none", "-display", "none", "-no-reboot",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
@@ -84,7 +87,7 @@ def boot(kernel, initramfs, logs, cpus=1, words="", limit=120):
     environment. The kernel's log and the output of the tests are kept in logs.console, logs.output."""
     command = QEMU + ["-smp", str(cpus), "-kernel", kernel, "-initrd", initramfs,
                       "-serial", f"file:{logs}.console", "-serial", f"file:{logs}.output",
-                      "-append", "console=ttyS0 panic=-1 quiet nokaslr rcupdate.rcu_expedited=1 " + words]
+                      "-append", "console=ttyS0 panic=-1 quiet nokaslr " + PATIENT + words]
     begin = time.monotonic()
     try:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=limit,
