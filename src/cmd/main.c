@@ -14,6 +14,7 @@ static const struct command commands[] = {
     {"topic", command_topic, "create, list, describe, alter, delete topics"},
     {"produce", command_produce, "append lines or files to a topic"},
     {"consume", command_consume, "print the records of a topic"},
+    {"drain", command_drain, "append what the kernel module gathers to a topic"},
     {"group", command_group, "show how far consumer groups are, and move them"},
     {"inspect", command_instrument, "check every CRC, index entry and offset of a directory"},
     {"import", command_import, "take over the data directory of a Kafka broker"},

@@ -13,10 +13,8 @@
 #include "cmd/format.h"
 #include "cmd/load.h"
 #include "cmd/options.h"
+#include "cmd/producing.h"
 #include "cmd/report.h"
-#include "log/codec.h"
-
-#define BATCH_BYTES (64u << 10) /* default of --batch */
 
 static const char help[] =
     "usage: maplog produce TOPIC [OPTION]...              lines of standard input\n"
@@ -41,15 +39,12 @@ static const char help[] =
 struct asked {
     struct place place;
     const char *separator;
-    const char *compression;
-    const char *acks;
+    struct producing producing;
     struct words arguments;
     struct words lines;
     struct words files;
     struct words headers;
     int64_t partition; /* -1: not given */
-    int64_t batch;
-    int64_t timeout;
     bool progress;
 };
 
@@ -75,18 +70,6 @@ static int parse_headers(const struct usage *usage, const struct words *words, c
     return OPTIONS_GO;
 }
 
-static int parse_acks(const struct usage *usage, const char *word, enum maplog_acks *acks)
-{
-    static const char *const names[] = {"memory", "none", "disk"};
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(word, names[i]) == 0) {
-            *acks = (enum maplog_acks)i;
-            return OPTIONS_GO;
-        }
-    }
-    return usage_error(usage, "--acks is none, memory or disk, not \"%s\"", word);
-}
-
 /* Replaces escapes; *copy is the caller's to free. */
 static int parse_separator(const struct usage *usage, const char *word, char **copy,
                            struct produce_how *how)
@@ -105,47 +88,12 @@ static int parse_separator(const struct usage *usage, const char *word, char **c
 static int parse_producer(const struct usage *usage, const struct asked *asked,
                           struct maplog_producer_options *options)
 {
-    options->batch_bytes = (size_t)asked->batch;
-    options->timeout_ms = (int)asked->timeout;
-    if (codec_parse(asked->compression, &options->compression) != 0)
-        return usage_error(usage, "--compression: %s", error_text());
-    if (options->compression != MAPLOG_COMPRESSION_NONE && asked->batch == 0)
-        return usage_error(usage, "--compression works on batches, not with --batch 0");
     if (asked->lines.count && asked->files.count)
         return usage_error(usage, "--lines and --file exclude each other");
-    return parse_acks(usage, asked->acks, &options->acks);
+    return producing_options(usage, &asked->producing, options);
 }
 
 /* ---- the work -------------------------------------------------------------------------------- */
-
-/* A topic whose records are not durable is no place for acks disk; it is not made for that. */
-static int create_topic(struct door *door, const char *topic, enum maplog_acks acks)
-{
-    if (door->remote && acks == MAPLOG_ACKS_DISK)
-        return error_set(MAPLOG_NOT_PERSISTENT,
-                         "--acks disk: %s has no topic %s; make one whose records it puts on disk "
-                         "before it answers: maplog topic create %s --config flush.messages=1",
-                         door_name(door), topic, topic);
-    int result = door_topic_create(door, topic, 0, NULL);
-    if (result == MAPLOG_EXISTS) /* somebody was faster */
-        return 0;
-    struct maplog_topic made = {.partitions = 1};
-    if (!result && door->remote)
-        result = door_topic_await(door, topic, &made);
-    if (!result && made.partitions == 1)
-        report_note("created topic %s in %s, with one partition", topic, door_name(door));
-    else if (!result)
-        report_note("created topic %s in %s, with %d partitions", topic, door_name(door),
-                    (int)made.partitions);
-    return result;
-}
-
-static int ensure_topic(struct door *door, const char *topic, enum maplog_acks acks)
-{
-    struct maplog_topic found;
-    int result = door_topic_describe(door, topic, &found);
-    return result == MAPLOG_NOT_FOUND ? create_topic(door, topic, acks) : result;
-}
 
 static int load(struct door_producer *producer, const struct asked *asked,
                 const struct produce_how *how, struct meter *meter)
@@ -167,7 +115,7 @@ static int produce(const struct asked *asked, const struct produce_how *how,
     catch_signals();
     int result = door_open(&asked->place, DOOR_CREATE, &door);
     if (!result)
-        result = ensure_topic(&door, how->topic, options->acks);
+        result = producing_topic(&door, how->topic, options->acks);
     if (!result)
         result = door_producer_open(&door, how->topic, options, &producer);
     meter_begin(&meter, "produced", asked->progress);
@@ -211,18 +159,17 @@ static int run(const struct usage *usage, const struct asked *asked)
 
 int command_produce(int argc, char **argv)
 {
-    struct asked asked = {
-        .compression = "none", .acks = "memory", .partition = -1, .batch = BATCH_BYTES};
+    struct asked asked = {.producing = PRODUCING_DEFAULT, .partition = -1};
     const struct option options[] = {
         {"lines", OPTION_REST, &asked.lines, 0, 0},
         {"file", OPTION_REST, &asked.files, 0, 0},
         {"key-separator", OPTION_TEXT, &asked.separator, 0, 0},
         {"header", OPTION_WORDS, &asked.headers, 0, 0},
         {"partition", OPTION_NUMBER, &asked.partition, 0, LIMIT_PARTITIONS - 1},
-        {"compression", OPTION_TEXT, &asked.compression, 0, 0},
-        {"batch", OPTION_SIZE, &asked.batch, 0, 1 << 30},
-        {"acks", OPTION_TEXT, &asked.acks, 0, 0},
-        {"timeout", OPTION_DURATION, &asked.timeout, 1, INT32_MAX},
+        {"compression", OPTION_TEXT, &asked.producing.compression, 0, 0},
+        {"batch", OPTION_SIZE, &asked.producing.batch, 0, 1 << 30},
+        {"acks", OPTION_TEXT, &asked.producing.acks, 0, 0},
+        {"timeout", OPTION_DURATION, &asked.producing.timeout, 1, INT32_MAX},
         {"progress", OPTION_FLAG, &asked.progress, 0, 0},
         PLACE_OPTIONS(&asked.place),
         {0},

@@ -84,6 +84,17 @@ static void wait_for_stream(int fd, short events)
     poll(&stream, 1, -1);
 }
 
+int file_await_input(int fd, const char *path, int limit_ms)
+{
+    struct pollfd stream = {.fd = fd, .events = POLLIN, .revents = 0};
+    int count = poll(&stream, 1, limit_ms);
+    if (count < 0 && errno != EINTR)
+        return error_errno(errno, "cannot wait for %s", path);
+    if (count > 0 && stream.revents & (POLLERR | POLLNVAL))
+        return error_set(MAPLOG_IO, "%s reports an error to those who wait for it", path);
+    return 0;
+}
+
 int file_read_all(int directory, const char *path, size_t limit, char **text, size_t *length)
 {
     int fd;
@@ -339,6 +350,7 @@ static int identify(int directory, const char *path, const char *shown, int flag
         .backdated = apart_ns(&status.stx_mtime, &status.stx_ctime) > BACKDATED_NS,
         .is_directory = S_ISDIR(status.stx_mode),
         .is_regular = S_ISREG(status.stx_mode),
+        .is_character = S_ISCHR(status.stx_mode),
     };
     return 0;
 }

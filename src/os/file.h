@@ -27,7 +27,8 @@ struct file_identity {
     uint64_t born_ns; /* creation of the inode; 0: the file system does not say */
     bool backdated;   /* its times were set by hand, or its mode or owner changed since */
     bool is_directory;
-    bool is_regular; /* a plain file: no pipe, no device */
+    bool is_regular;   /* a plain file: no pipe, no device */
+    bool is_character; /* a character device */
 };
 
 /* open(2) relative to directory (AT_FDCWD allowed); *fd is the caller's to close. path names it in
@@ -55,6 +56,9 @@ bool file_takes_line(int fd);
 /* Reads up to length from a stream; *got is 0 at its end. MAPLOG_BUSY when a signal handler ran
  * before anything came: look at what it left and call again. */
 int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got);
+/* Waits until the stream has something to read, for at most limit_ms, or until a signal comes; 0 in
+ * any case. MAPLOG_IO: poll tells an error of it. */
+int file_await_input(int fd, const char *path, int limit_ms);
 /* Writes path.tmp, fsyncs it (when durable), renames it over path, fsyncs the directory (when
  * durable). Readers see the old text or the new one. One caller at a time for a path. */
 int file_replace(int directory, const char *path, const void *text, size_t length, bool durable);

@@ -238,6 +238,11 @@ int ring_reader_next(struct ring_reader *reader, uint32_t ring, struct ring_entr
     return 1;
 }
 
+void ring_reader_unread(struct ring_reader *reader, uint32_t ring, const struct ring_entry *entry)
+{
+    reader->rings[ring].position -= RING_RECORD_BYTES(entry->length);
+}
+
 /* Pairs with the kernel's acquire of tail: what was read lies before it. */
 void ring_reader_release(struct ring_reader *reader, uint32_t ring)
 {

@@ -51,6 +51,8 @@ void ring_reader_status(const struct ring_reader *reader, uint32_t ring,
 /* The next record of a ring: 1, or 0 when there is none at present. MAPLOG_CORRUPT, and again at
  * each further call: the reader stays where it is. RING_READER, as are the rest. */
 int ring_reader_next(struct ring_reader *reader, uint32_t ring, struct ring_entry *entry);
+/* The record that ring_reader_next() gave last of the ring comes again. */
+void ring_reader_unread(struct ring_reader *reader, uint32_t ring, const struct ring_entry *entry);
 /* The kernel may overwrite all that ring_reader_next() gave of the ring. */
 void ring_reader_release(struct ring_reader *reader, uint32_t ring);
 /* Gives up what the ring holds, damaged or not, and goes on at its head; how many bytes that were.

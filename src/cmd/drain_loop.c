@@ -1,0 +1,159 @@
+/* drain_loop.c - rings to partitions. */
+#include "cmd/drain_loop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cmd/report.h"
+#include "cmd/ring_device.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/process.h"
+#include "shm/order.h"
+
+#define SPIN_NS 50000 /* before it sleeps */
+#define SLEEP_MS 100  /* at most: a signal may have come just before */
+#define HEADERS_MAX 4
+#define NUMBER_SIZE 24
+
+/* The headers of one record. */
+struct labels {
+    struct maplog_header headers[HEADERS_MAX];
+    size_t count;
+    char numbers[HEADERS_MAX][NUMBER_SIZE];
+};
+
+static void label_number(struct labels *labels, const char *name, uint64_t number)
+{
+    char *text = labels->numbers[labels->count];
+    int length = snprintf(text, NUMBER_SIZE, "%" PRIu64, number);
+    labels->headers[labels->count++] = (struct maplog_header){name, text, (size_t)length};
+}
+
+static void label_text(struct labels *labels, const char *name, const char *text)
+{
+    labels->headers[labels->count++] = (struct maplog_header){name, text, strlen(text)};
+}
+
+static int append(struct drain_loop *loop, int32_t partition, const struct ring_entry *entry)
+{
+    struct labels labels;
+    labels.count = 0;
+    if (entry->dropped)
+        label_number(&labels, "drops", entry->dropped);
+    if (loop->meta) {
+        label_number(&labels, "cpu", entry->cpu);
+        label_text(&labels, "source", ring_device_source(entry->source));
+        label_number(&labels, "time_ns", entry->time_ns);
+    }
+    const struct maplog_record record = {
+        .value = entry->payload,
+        .value_size = entry->length,
+        .headers = labels.headers,
+        .header_count = labels.count,
+        .timestamp = (int64_t)(entry->time_ns / 1000000),
+    };
+    return door_produce(loop->producer, partition, &record);
+}
+
+/* Records that were taken from a ring, and are not yet the log's. */
+struct taken {
+    uint64_t records, bytes, drops;
+};
+
+/* The log has accepted them: the kernel may have their bytes. */
+static int settle(struct drain_loop *loop, uint32_t ring, const struct taken *taken)
+{
+    int result = door_flush(loop->producer);
+    if (result)
+        return result;
+    ring_reader_release(loop->reader, ring);
+    loop->records += taken->records;
+    loop->bytes += taken->bytes;
+    loop->drops += taken->drops;
+    meter_add(loop->meter, taken->records, taken->bytes);
+    return 0;
+}
+
+/* Takes what a ring holds, up to a chunk. 1, 0 when it was empty, or an error: records in front of
+ * the one that could not be taken are then the log's, where it accepts them. */
+static int drain_ring(struct drain_loop *loop, uint32_t ring)
+{
+    struct taken taken = {0};
+    struct ring_entry entry;
+    int32_t partition = (int32_t)(ring % (uint32_t)loop->partitions);
+    uint64_t chunk = 0;
+    int result = 1;
+    while (chunk < loop->chunk && (result = ring_reader_next(loop->reader, ring, &entry)) == 1) {
+        int appended = append(loop, partition, &entry);
+        if (appended) {
+            ring_reader_unread(loop->reader, ring, &entry);
+            result = appended;
+            break;
+        }
+        chunk += RING_RECORD_BYTES(entry.length);
+        taken.records++;
+        taken.bytes += entry.length;
+        taken.drops += entry.dropped;
+    }
+    loop->device_failed = result == MAPLOG_CORRUPT;
+    if (taken.records == 0)
+        return result;
+    if (result >= 0) {
+        result = settle(loop, ring, &taken);
+        return result ? result : 1;
+    }
+    char why[ERROR_TEXT_SIZE];
+    snprintf(why, sizeof why, "%s", error_text());
+    (void)settle(loop, ring, &taken);
+    return error_set(result, "%s", why);
+}
+
+/* 1 when a ring had something. */
+static int drain_all(struct drain_loop *loop)
+{
+    int found = 0;
+    for (uint32_t i = 0; i < ring_reader_rings(loop->reader); i++) {
+        int result = drain_ring(loop, i);
+        if (result < 0)
+            return result;
+        found |= result;
+    }
+    return found;
+}
+
+static int await(struct drain_loop *loop, int64_t *idle_since)
+{
+    int64_t now = clock_monotonic_ns();
+    if (*idle_since == 0)
+        *idle_since = now;
+    if (process_cpus_online() > 1 && now - *idle_since < SPIN_NS) {
+        order_pause();
+        return 0;
+    }
+    int result = file_await_input(loop->fd, loop->path, SLEEP_MS);
+    loop->device_failed = result != 0;
+    return result;
+}
+
+int drain_loop_run(struct drain_loop *loop)
+{
+    int64_t idle_since = 0;
+    while (!interrupted()) {
+        int result = drain_all(loop);
+        if (result < 0)
+            return result;
+        if (result > 0) {
+            idle_since = 0;
+            continue;
+        }
+        if (loop->until_empty)
+            return 0;
+        result = await(loop, &idle_since);
+        if (result)
+            return result;
+    }
+    return 0;
+}
