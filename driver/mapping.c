@@ -13,33 +13,36 @@
 #include "compat.h"
 #include "internal.h"
 
-/* The byte of the kernel's memory behind an offset of the device; left: how many follow it. */
-static void *mapping_find(u64 offset, u64 *left)
+/* What lies behind an offset of the device. */
+struct mapping_place {
+	void *address; /* in the kernel; NULL: there is nothing */
+	u64 left; /* bytes from there to the end of the header page, or of the ring's data */
+	bool is_header;
+};
+
+static struct mapping_place mapping_find(u64 offset)
 {
 	u64 within;
 	u64 number = div64_u64_rem(offset, maplog_rings.stride, &within);
 	struct maplog_ring *ring;
 
 	if (number >= maplog_rings.count)
-		return NULL;
+		return (struct mapping_place){ NULL };
 	ring = maplog_rings.ring[number];
-	if (within < PAGE_SIZE) {
-		*left = PAGE_SIZE - within;
-		return ring->header;
-	}
-	*left = maplog_rings.stride - within;
-	return ring->data + (within - PAGE_SIZE);
+	if (within < PAGE_SIZE)
+		return (struct mapping_place){ ring->header, PAGE_SIZE - within, true };
+	return (struct mapping_place){ ring->data + (within - PAGE_SIZE),
+				       maplog_rings.stride - within, false };
 }
 
 /* Page fault of memory=fault; the process may sleep. */
 static vm_fault_t mapping_fault(struct vm_fault *fault)
 {
-	u64 left;
-	void *address = mapping_find((u64)fault->pgoff << PAGE_SHIFT, &left);
+	struct mapping_place place = mapping_find((u64)fault->pgoff << PAGE_SHIFT);
 
-	if (!address)
+	if (!place.address)
 		return VM_FAULT_SIGBUS;
-	fault->page = vmalloc_to_page(address);
+	fault->page = vmalloc_to_page(place.address);
 	get_page(fault->page); /* given back when the page is unmapped */
 	return 0;
 }
@@ -81,23 +84,19 @@ static int mapping_check_data(const struct file *file, const struct vm_area_stru
 
 int maplog_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct mapping_place place = mapping_find((u64)vma->vm_pgoff << PAGE_SHIFT);
 	unsigned long bytes = vma->vm_end - vma->vm_start;
-	u64 within, left, offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	void *address = mapping_find(offset, &left);
-	bool is_header;
 	int error;
 
-	div64_u64_rem(offset, maplog_rings.stride, &within);
-	is_header = within == 0;
-	if (!address || bytes > left)
+	if (!place.address || bytes > place.left)
 		return -EINVAL;
-	error = is_header ? mapping_check_header(vma, bytes) : mapping_check_data(file, vma);
+	error = place.is_header ? mapping_check_header(vma, bytes) : mapping_check_data(file, vma);
 	if (error)
 		return error;
 	if (vma->vm_flags & VM_EXEC)
 		return -EPERM;
 	/* mprotect(2) may not add later what was refused now. */
 	maplog_change_flags(vma, VM_DONTEXPAND | VM_DONTDUMP,
-			    VM_MAYEXEC | (is_header ? 0 : VM_MAYWRITE));
-	return mapping_fill(vma, address, bytes);
+			    VM_MAYEXEC | (place.is_header ? 0 : VM_MAYWRITE));
+	return mapping_fill(vma, place.address, bytes);
 }
