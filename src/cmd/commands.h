@@ -14,6 +14,7 @@ int command_topic(int argc, char **argv);
 int command_group(int argc, char **argv);
 int command_produce(int argc, char **argv);
 int command_drain(int argc, char **argv);
+int command_device(int argc, char **argv);
 int command_consume(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);

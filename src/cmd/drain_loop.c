@@ -135,7 +135,12 @@ static int await(struct drain_loop *loop, int64_t *idle_since)
     }
     int result = file_await_input(loop->fd, loop->path, SLEEP_MS);
     loop->device_failed = result != 0;
-    return result;
+    return result == MAPLOG_IO
+               ? error_set(result,
+                           "%s finds the tail of a ring where it cannot be: something else wrote "
+                           "there; start maplog drain again, opening the device sets it right",
+                           loop->path)
+               : result;
 }
 
 int drain_loop_run(struct drain_loop *loop)

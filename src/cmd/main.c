@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"produce", command_produce, "append lines or files to a topic"},
     {"consume", command_consume, "print the records of a topic"},
     {"drain", command_drain, "append what the kernel module gathers to a topic"},
+    {"device", command_device, "show the kernel module's rings: how full, what was dropped"},
     {"group", command_group, "show how far consumer groups are, and move them"},
     {"inspect", command_instrument, "check every CRC, index entry and offset of a directory"},
     {"import", command_import, "take over the data directory of a Kafka broker"},

@@ -6,6 +6,8 @@
 #include "os/map.h"
 #include "shm/order.h"
 
+#define STATUS_LOOKS 100 /* before a fill is called nonsense */
+
 struct ring {
     struct ring_header *header; /* the mapped page */
     const uint8_t *data;        /* mapped twice, one behind the other; NULL for an observer */
@@ -173,12 +175,18 @@ uint32_t ring_reader_rings(const struct ring_reader *reader)
 void ring_reader_status(const struct ring_reader *reader, uint32_t ring, struct ring_status *status)
 {
     const struct ring_header *header = reader->rings[ring].header;
-    uint64_t tail = load_word(&header->tail); /* before head, which runs ahead of it */
+    uint64_t filled;
+    int looks = 0;
+    /* Between two looks at one ring both may have gone all round it. */
+    do {
+        uint64_t tail = load_word(&header->tail);
+        filled = load_word(&header->head) - tail;
+    } while (filled > reader->constants.data_bytes && ++looks < STATUS_LOOKS);
     *status = (struct ring_status){
         .cpu = header->cpu,
         .memory = reader->constants.memory,
         .data_bytes = reader->constants.data_bytes,
-        .filled = load_word(&header->head) - tail,
+        .filled = filled,
         .records = load_word(&header->records),
         .dropped = load_word(&header->dropped),
         .dropped_bytes = load_word(&header->dropped_bytes),
