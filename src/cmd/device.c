@@ -109,7 +109,7 @@ int command_device(int argc, char **argv)
     const struct usage usage = {"device", help, options};
     int status = options_parse(&usage, argc, argv, &arguments);
     if (status == OPTIONS_GO && arguments.count > 1)
-        status = usage_error(&usage, "device takes one device, not %zu", arguments.count);
+        status = usage_arguments(&usage, &arguments, 1, "a device");
     if (status == OPTIONS_GO)
         status = show(arguments.count ? arguments.items[0] : RING_DEVICE, json);
     words_free(&arguments);
