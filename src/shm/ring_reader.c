@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "os/file.h"
 #include "os/map.h"
 #include "shm/order.h"
 
@@ -135,10 +136,23 @@ static int read_constants(int fd, const char *path, struct ring_header *constant
     return check_header(path, constants, 0);
 }
 
+/* A device refuses to map what it has not; a file would, and end the process at the first touch. */
+static int check_size(int fd, const char *path, const struct ring_header *constants)
+{
+    struct file_identity file;
+    int result = file_identify(fd, path, &file);
+    if (!result && file.is_regular && file.size < constants->rings * constants->ring_stride)
+        result = error_set(MAPLOG_CORRUPT, "%s ends before the last of its %u rings", path,
+                           constants->rings);
+    return result;
+}
+
 int ring_reader_open(int fd, const char *path, enum ring_role role, struct ring_reader **reader)
 {
     struct ring_header constants;
     int result = read_constants(fd, path, &constants);
+    if (!result)
+        result = check_size(fd, path, &constants);
     if (result)
         return result;
     struct ring_reader *made = calloc(1, sizeof *made + constants.rings * sizeof made->rings[0]);

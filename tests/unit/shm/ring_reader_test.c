@@ -228,6 +228,7 @@ static void each_constant_of_a_header_is_checked(void **state)
     LIE(ring_stride, 4096, MAPLOG_CORRUPT, "no sense");
     LIE(record_max, UINT32_MAX, MAPLOG_CORRUPT, "no sense");
     LIE(record_max, 1, MAPLOG_CORRUPT, "disagrees");
+    LIE(rings, 3, MAPLOG_CORRUPT, "ends before the last of its 3 rings");
     LIE(tail, 4, MAPLOG_CORRUPT, "between two records");
 #undef LIE
     ring_reader_close(open_reader(&kernel));
