@@ -91,11 +91,16 @@ static inline void unload_with_emitter(void)
     unload();
 }
 
-/* After a test, which may have ended in its middle: its descriptors and mappings, then the modules.
- */
+static pid_t emitting; /* the process of begin_to_emit(), until has_ended() */
+
+/* After a test, which may have ended in its middle: its process, its descriptors and mappings, then
+ * the modules. */
 static inline int unload_all(void **state)
 {
     (void)state;
+    if (emitting > 0 && kill(emitting, SIGKILL) == 0)
+        waitpid(emitting, NULL, 0);
+    emitting = 0;
     close_range(3, ~0u, 0);
     FILE *maps = fopen("/proc/self/maps", "re");
     char line[512];
@@ -242,15 +247,18 @@ static inline pid_t begin_to_emit(const struct emission *emission)
     assert_true(child >= 0);
     if (child == 0)
         _exit(emit(emission) ? 0 : 1);
-    return child;
+    return emitting = child;
 }
 
 static inline bool has_ended(pid_t child)
 {
     int status;
     pid_t ended = waitpid(child, &status, WNOHANG);
-    assert_true(ended == 0 || (ended == child && status == 0));
-    return ended == child;
+    if (ended == 0)
+        return false;
+    emitting = 0;
+    assert_true(ended == child && status == 0);
+    return true;
 }
 
 /* The emitted record in these bytes; it is whole. */
