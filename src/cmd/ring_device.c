@@ -8,7 +8,9 @@
 
 static int open_device(const char *path, enum ring_role role, int *fd)
 {
-    int result = file_open(AT_FDCWD, path, role == RING_READER ? O_RDWR : O_RDONLY, 0, fd);
+    /* Should it be a pipe, its other end is not waited for. */
+    int flags = (role == RING_READER ? O_RDWR : O_RDONLY) | O_NONBLOCK;
+    int result = file_open(AT_FDCWD, path, flags, 0, fd);
     if (result == MAPLOG_NOT_FOUND)
         return error_set(result, "there is no device %s; is the module loaded? modprobe maplog",
                          path);
