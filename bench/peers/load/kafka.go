@@ -75,7 +75,7 @@ type kafkaProducer struct {
 func (k kafka) producer(ctx context.Context) (producer, error) {
 	base, err := k.connect(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(k.linger()), kgo.MaxBufferedRecords(k.unacknowledged()),
-		kgo.UnknownTopicRetries(kafkaTopicTries))
+		kgo.UnknownTopicRetries(kafkaTopicTries), kgo.RecordDeliveryTimeout(k.patience))
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ const (
 
 // latency sends at --rate by an open-loop schedule and takes the time of each record from when it was due
 // until the consumer has it: a server that stands still is charged for all that was due meanwhile. One
-// producer and one consumer, in this process. How late the generator itself was is told apart: from due
-// until the client was given the record, which includes waiting for the window.
+// producer and one consumer, in this process. How late the generator itself was is told apart (late_*): from
+// when a record was due until the client is given it, which is long where the window was full.
 func latency(ctx context.Context, server driver, o *options, found results) error {
 	producers, err := prepare(ctx, server, []string{o.topic}, 1)
 	if err != nil {
@@ -68,14 +68,14 @@ func sendOnSchedule(to producer, o *options, s schedule, p pace, late *hdrhistog
 	for i := range p.most {
 		due := s.due(i)
 		sleepUntil(due)
-		r := record{producer: p.producer, sequence: uint64(i), intended: due.UnixNano()}
-		if err := to.send(o.topic, r.make(o.size)); err != nil {
-			return err
-		}
 		if i >= p.warm {
 			if err := late.RecordValue(max(1, int64(time.Since(due)))); err != nil {
 				return err
 			}
+		}
+		r := record{producer: p.producer, sequence: uint64(i), intended: due.UnixNano()}
+		if err := to.send(o.topic, r.make(o.size)); err != nil {
+			return err
 		}
 	}
 	return to.flush()
