@@ -44,7 +44,8 @@ HOT := $(patsubst %,src/base/%.c,arena crc32c histogram lines murmur2) \
     $(patsubst %,src/io/%.c,engine epoll ready sender sender_file sockets transfer) \
     $(patsubst %,src/log/%.c,appender batch builder index indexer producers reader segment \
     segment_cache slice validate) $(patsubst %,src/client/%.c,consumer lane linger producer) \
-    src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c src/shm/lease.c \
+    src/cmd/drain_loop.c src/cmd/line_methods.c src/cmd/load_lines.c src/os/clock.c src/os/futex.c \
+    src/shm/lease.c src/shm/ring_reader.c \
     $(wildcard src/lab/*.c)
 COLD := $(filter-out $(HOT),$(wildcard src/*/*.c src/*/*/*.c))
 $(COLD:%.c=$(OUT)/%.o): private MODE += -Oz
@@ -206,6 +207,8 @@ $(OUT)/bench/%: $(OUT)/bench/%.o $(BENCH_SUPPORT) $(OUT)/libmaplog.a
 	$(LINK) -o $@ $(filter %.o,$^) $(OUT)/libmaplog.a $(LIBS) $(IO_LIBS)
 
 $(OUT)/bench/lines $(OUT)/bench/load: $(OUT)/src/cmd/line_methods.o
+$(OUT)/bench/drain: $(OUT)/tests/support/ring_kernel.o \
+    $(patsubst %,$(OUT)/src/cmd/%.o,drain_loop far_producer meter report ring_device)
 $(foreach name,load fetch produce roundtrip connections partitions start,$(OUT)/bench/$(name)): \
     | $(OUT)/maplog
 
