@@ -40,8 +40,7 @@
 #define assert_errno(call, expected) assert_int_equal(OUTCOME(call), expected)
 #define assert_works(call) assert_int_equal(OUTCOME(call), 0)
 
-/* ---- modules -----------------------------------------------------------------------------------
- */
+/* ---- modules --------------------------------------------------------------------------------- */
 
 /* 0, or the errno of a module that does not load. */
 static inline int load_module(const char *name, const char *parameters)
@@ -121,8 +120,7 @@ static inline unsigned cpus_online(void)
     return (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* ---- the device --------------------------------------------------------------------------------
- */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 static inline int open_device(int flags)
 {
@@ -146,8 +144,7 @@ static inline int try_map(int fd, size_t length, int protection, int flags, uint
     return 0;
 }
 
-/* ---- a ring ------------------------------------------------------------------------------------
- */
+/* ---- a ring ---------------------------------------------------------------------------------- */
 
 struct ring {
     struct ring_header *header;
@@ -211,8 +208,7 @@ static inline bool record_is(const struct ring_record *record, const void *bytes
     return record && record->length == length && memcmp(record + 1, bytes, length) == 0;
 }
 
-/* ---- the emitting module
- * ------------------------------------------------------------------------- */
+/* ---- the emitting module --------------------------------------------------------------------- */
 
 struct emission {
     uint32_t threads, records, longest, timer_us, nmi_every, again;
@@ -295,8 +291,7 @@ static inline struct emitted_count emitted_count(uint32_t cpu, uint32_t context)
     return count;
 }
 
-/* ---- the same tests for each kind of memory
- * ------------------------------------------------------ */
+/* ---- the same tests for each kind of memory -------------------------------------------------- */
 
 /* Tests find the word for memory= in *state. */
 static inline int run_for_each_memory(const struct CMUnitTest *tests, size_t count)

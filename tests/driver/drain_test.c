@@ -4,6 +4,7 @@
  * server.
  */
 #include "device.h"
+#include "program.h"
 
 #include <jansson.h>
 #include <maplog.h>
@@ -12,76 +13,12 @@
 #include <sys/stat.h>
 
 #define DATA "/tmp/data"
-#define SAID "/tmp/said" /* what the last program printed to standard error */
 #define KILLS 6
-#define WORDS_MAX 16
+#define DRAIN(...) START("drain", DEVICE, "events", "--data", DATA, __VA_ARGS__)
 #define TICK_US 2000
 #define PATIENCE (60 * 1000 * 1000 / TICK_US) /* ticks; more than any machine needs */
 
-/* ---- programs
- * ------------------------------------------------------------------------------------ */
-
-static pid_t children[64]; /* of this test, to be killed after it */
-static size_t children_count;
-
-/* Starts `maplog WORDS...`; its output goes to the descriptor, or nowhere when that is negative. */
-static pid_t start(const char *const *words, int output)
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child != 0) {
-        assert_true(children_count < sizeof children / sizeof *children);
-        return children[children_count++] = child;
-    }
-    const char *all[WORDS_MAX + 2] = {"maplog"};
-    for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
-        all[i + 1] = words[i];
-    int said = open(SAID, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    dup2(output < 0 ? open("/dev/null", O_WRONLY) : output, STDOUT_FILENO);
-    dup2(said, STDERR_FILENO);
-    execv("/bin/maplog", (char **)(uintptr_t)all);
-    _exit(127);
-}
-
-#define START(...) start((const char *const[WORDS_MAX]){__VA_ARGS__}, -1)
-#define DRAIN(...) START("drain", DEVICE, "events", "--data", DATA, __VA_ARGS__)
-
-/* Its exit code, or minus the signal that it died of. */
-static int end_of(pid_t child)
-{
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-/* What was printed to standard error. */
-static const char *said(void)
-{
-    static char text[4096];
-    int fd = open(SAID, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    ssize_t length = read(fd, text, sizeof text - 1);
-    assert_true(length >= 0);
-    text[length] = 0;
-    close(fd);
-    return text;
-}
-
-#define assert_exit(child, expected)                                                               \
-    do {                                                                                           \
-        int ended_with = end_of(child);                                                            \
-        if (ended_with != (expected))                                                              \
-            fail_msg("it ended with %d: %s", ended_with, said());                                  \
-    } while (0)
-
-static void assert_said(const char *words)
-{
-    if (!strstr(said(), words))
-        fail_msg("\"%s\" is not in: %s", words, said());
-}
-
-/* ---- the device and the log
- * ---------------------------------------------------------------------- */
+/* ---- the device and the log ------------------------------------------------------------------ */
 
 /* Waits until all rings are empty; an observer may look beside a drain. */
 static void wait_until_empty(void)
@@ -169,8 +106,7 @@ static const char *header_of(const struct maplog_message *message, const char *w
     return NULL;
 }
 
-/* ---- emitted records in the topic
- * ---------------------------------------------------------------- */
+/* ---- emitted records in the topic ------------------------------------------------------------ */
 
 struct harvest {
     uint64_t next[CPUS_MAX][EMITTED_CONTEXTS];
@@ -222,8 +158,7 @@ static int no_data(void **state)
     return system("rm -rf " DATA); /* NOLINT: a machine of its own */
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void all_that_is_emitted_comes_into_the_topic(void **state)
 {
@@ -517,11 +452,7 @@ static void device_shows_the_rings_beside_a_drain(void **state)
 
 static int clean(void **state)
 {
-    while (children_count > 0)
-        if (waitpid(children[--children_count], NULL, WNOHANG) == 0) {
-            kill(children[children_count], SIGKILL);
-            waitpid(children[children_count], NULL, 0);
-        }
+    kill_children();
     int error = unload_all(state);
     return no_data(state) == 0 ? error : -1;
 }

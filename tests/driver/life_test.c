@@ -6,8 +6,7 @@
 
 #define TURNS 50
 
-/* ---- the kernel's log and books
- * ------------------------------------------------------------------ */
+/* ---- the kernel's log and books -------------------------------------------------------------- */
 
 /* The log from here on. */
 static int open_log(void)
@@ -58,8 +57,7 @@ static unsigned areas_of_the_module(void)
     return found;
 }
 
-/* ---- parameters
- * ------------------------------------------------------------------------------------ */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 static void wrong_parameters_are_refused_with_a_sentence(void **state)
 {
@@ -140,8 +138,7 @@ static void more_than_there_is_does_not_load(void **state)
     unload();
 }
 
-/* ---- leaks
- * --------------------------------------------------------------------------------------- */
+/* ---- leaks ----------------------------------------------------------------------------------- */
 
 static void use_once(const char *parameters)
 {
@@ -176,8 +173,7 @@ static void fifty_lives_leave_nothing_behind(void **state)
     }
 }
 
-/* ---- who keeps it
- * -------------------------------------------------------------------------------- */
+/* ---- who keeps it ---------------------------------------------------------------------------- */
 
 static void it_stays_while_it_is_used(void **state)
 {

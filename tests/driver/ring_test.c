@@ -11,8 +11,7 @@
 #define MANY 1000000u
 #define RINGS_MAX 256
 
-/* ---- one writer
- * ---------------------------------------------------------------------------------- */
+/* ---- one writer ------------------------------------------------------------------------------ */
 
 static void a_record_is_as_it_was_written(void **state)
 {
@@ -169,8 +168,7 @@ static void records_wait_for_the_next_reader(void **state)
     unload();
 }
 
-/* ---- all CPUs and contexts at once
- * ----------------------------------------------------------------- */
+/* ---- all CPUs and contexts at once ----------------------------------------------------------- */
 
 /* What came out of all rings, to compare with what the emitter says. */
 struct intake {
