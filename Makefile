@@ -301,8 +301,10 @@ driver-modules: driver
 	+@$(call kbuild,tests/driver/modules,KBUILD_EXTRA_SYMBOLS=$(CURDIR)/$(MODULE_TREE)/driver/Module.symvers)
 
 driver-test: ## the kernel module, in a virtual machine: installs what is missing, builds, boots, tests
-	+@tools/install-dependencies build driver && $(call part,release) driver-programs || $(BROKEN)
-	@tests/driver/run
+	@tools/install-dependencies build || $(BROKEN)
+	@tools/install-dependencies driver || true
+	+@$(call part,release) driver-programs || $(BROKEN)
+	@tests/driver/run || { [ $$? = 77 ] && echo "0 passed, 0 failed, 1 skipped"; }
 
 format: ## put every C file into the form of .clang-format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -140,15 +140,16 @@ static void compare(const struct harvest *harvest)
             assert_int_equal(harvest->next[cpu][context], emitted_count(cpu, context).emitted);
 }
 
-static const struct emission emission = {
-    .records = 50000, .longest = 100, .timer_us = 500, .nmi_every = 100, .again = 1};
-
-static struct emission emission_on_all_cpus(void)
+/* So many records of threads on all CPUs, interrupted by timers and NMIs; none is lost. */
+static struct emission emission_of(uint32_t records)
 {
-    struct emission all = emission;
-    all.threads = cpus_online();
-    all.records /= all.threads;
-    return all;
+    uint32_t cpus = cpus_online();
+    return (struct emission){.threads = cpus,
+                             .records = records / cpus,
+                             .longest = 100,
+                             .timer_us = 500,
+                             .nmi_every = 100,
+                             .again = 1};
 }
 
 static int no_data(void **state)
@@ -165,7 +166,7 @@ static void all_that_is_emitted_comes_into_the_topic(void **state)
     load_with_emitter(*state);
     pid_t drain = DRAIN(NULL);
     wait_until_mapped(drain);
-    struct emission all = emission_on_all_cpus();
+    struct emission all = emission_of(strstr(*state, "vmalloc") ? 100000 : 20000);
     assert_true(emit(&all));
     wait_until_empty();
     assert_errno(syscall(SYS_delete_module, "maplog", O_NONBLOCK), EWOULDBLOCK);
@@ -174,7 +175,7 @@ static void all_that_is_emitted_comes_into_the_topic(void **state)
     assert_said("records");
     struct harvest harvest = {.longest = all.longest};
     uint64_t records = read_topic(harvest_one, &harvest);
-    assert_true(records >= emission.records);
+    assert_true(records > (uint64_t)all.threads * all.records);
     assert_int_equal(harvest.again, 0);
     compare(&harvest);
     unload_with_emitter();
@@ -189,7 +190,7 @@ static void each_ring_has_its_partition(void **state)
     assert_exit(START("topic", "create", "events", "--partitions", count, "--data", DATA), 0);
     pid_t drain = DRAIN(NULL);
     wait_until_mapped(drain);
-    struct emission all = emission_on_all_cpus();
+    struct emission all = emission_of(20000);
     assert_true(emit(&all));
     wait_until_empty();
     kill(drain, SIGINT);
@@ -213,7 +214,7 @@ static void it_works_beside_a_server(void **state)
     }
     pid_t drain = DRAIN(NULL);
     wait_until_mapped(drain);
-    struct emission all = emission_on_all_cpus();
+    struct emission all = emission_of(20000);
     assert_true(emit(&all));
     wait_until_empty();
     kill(drain, SIGTERM);
@@ -243,7 +244,7 @@ static void nothing_is_lost_when_it_is_killed(void **state)
 {
     (void)state;
     load_with_emitter("size=65536");
-    struct emission all = emission_on_all_cpus();
+    struct emission all = emission_of(50000);
     pid_t child = begin_to_emit(&all);
     for (unsigned kills = 0; kills < KILLS; kills++) {
         uint64_t before = tail_of_the_ring();
