@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -53,14 +54,18 @@ func readTwice(ctx context.Context, server driver, o *options, into *ledger, bef
 		return time.Now(), errors.Join(err, stop())
 	}
 	defer from.close()
-	old := int64(0)
+	old, latest := int64(0), time.Now()
 	each := func(value []byte) {
 		if r, ok := into.take(value); ok && int(r.producer) < o.producers {
 			old++
+			latest = time.Now()
 		}
 	}
 	for old < before && err == nil {
 		err = wait(ctx, from, o.patience, each)
+		if time.Since(latest) > o.patience { // new ones may still come
+			err = fmt.Errorf("%d of %d records that were to be there did not come", before-old, before)
+		}
 	}
 	end := time.Now()
 	if err = errors.Join(err, stop()); err != nil {

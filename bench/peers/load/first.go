@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -16,7 +17,7 @@ const (
 // begin it together with the server. Each attempt has a topic of its own.
 func first(ctx context.Context, server driver, o *options, found results) error {
 	limit := began.Add(o.patience)
-	var failure error
+	failure := errors.New("it was not tried")
 	for attempt := 1; time.Now().Before(limit); attempt++ {
 		if failure = attemptFirst(ctx, server, o, attempt); failure == nil {
 			found["records"], found["bytes"], found["attempts"] = 1, o.size, attempt
