@@ -14,7 +14,6 @@
 #include "shm/order.h"
 
 #define SPIN_NS 50000 /* before it sleeps */
-#define SLEEP_MS 100  /* at most: a signal may have come just before */
 #define HEADERS_MAX 4
 #define NUMBER_SIZE 24
 
@@ -133,7 +132,7 @@ static int await(struct drain_loop *loop, int64_t *idle_since)
         order_pause();
         return 0;
     }
-    int result = file_await_input(loop->fd, loop->path, SLEEP_MS);
+    int result = file_await_input(loop->fd, loop->path, interrupted);
     loop->device_failed = result != 0;
     return result == MAPLOG_IO
                ? error_set(result,

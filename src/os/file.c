@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,12 +86,17 @@ static void wait_for_stream(int fd, short events)
     poll(&stream, 1, -1);
 }
 
-int file_await_input(int fd, const char *path, int limit_ms)
+int file_await_input(int fd, const char *path, int (*stop)(void))
 {
     struct pollfd stream = {.fd = fd, .events = POLLIN, .revents = 0};
-    int count = poll(&stream, 1, limit_ms);
-    if (count < 0 && errno != EINTR)
-        return error_errno(errno, "cannot wait for %s", path);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int count = stop() ? 0 : ppoll(&stream, 1, NULL, &before); /* signals come here alone */
+    int errnum = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (count < 0 && errnum != EINTR)
+        return error_errno(errnum, "cannot wait for %s", path);
     if (count > 0 && stream.revents & (POLLERR | POLLNVAL))
         return error_set(MAPLOG_IO, "%s reports an error to those who wait for it", path);
     return 0;

@@ -56,9 +56,9 @@ bool file_takes_line(int fd);
 /* Reads up to length from a stream; *got is 0 at its end. MAPLOG_BUSY when a signal handler ran
  * before anything came: look at what it left and call again. */
 int file_read_stream(int fd, const char *path, void *to, size_t length, size_t *got);
-/* Waits until the stream has something to read, for at most limit_ms, or until a signal comes; 0 in
- * any case. MAPLOG_IO: poll tells an error of it. */
-int file_await_input(int fd, const char *path, int limit_ms);
+/* Waits until the stream has something to read, or stop() is not 0: it may become so by a signal
+ * handler of this thread, none comes too early to be noticed. MAPLOG_IO: poll tells an error. */
+int file_await_input(int fd, const char *path, int (*stop)(void));
 /* Writes path.tmp, fsyncs it (when durable), renames it over path, fsyncs the directory (when
  * durable). Readers see the old text or the new one. One caller at a time for a path. */
 int file_replace(int directory, const char *path, const void *text, size_t length, bool durable);

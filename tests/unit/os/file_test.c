@@ -336,6 +336,54 @@ static void a_signal_interrupts_reading_a_stream(void **state)
     close(ends[1]);
 }
 
+static volatile sig_atomic_t alarmed;
+
+static void note_alarm(int number)
+{
+    (void)number;
+    alarmed = 1;
+}
+
+static int was_alarmed(void)
+{
+    return alarmed;
+}
+
+static void waiting_for_input_ends_with_input_a_signal_or_an_error(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct sigaction action = {.sa_handler = note_alarm}, before;
+    const struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(file_write_stream(ends[1], "pipe", "x", 1), 0);
+    assert_int_equal(file_await_input(ends[0], "pipe", was_alarmed), 0);
+    char byte;
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    alarmed = 0;
+    sigaction(SIGALRM, &action, &before);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    assert_int_equal(file_await_input(ends[0], "pipe", was_alarmed), 0);
+    assert_true(alarmed);
+    assert_int_equal(file_await_input(ends[0], "pipe", was_alarmed), 0); /* does not wait at all */
+    alarmed = 0;
+    sigaction(SIGALRM, &before, NULL);
+    close(ends[0]);
+    assert_int_equal(file_await_input(ends[1], "pipe", was_alarmed), MAPLOG_IO);
+    assert_non_null(strstr(error_text(), "pipe"));
+    close(ends[1]);
+}
+
+static void a_character_device_is_known_as_one(void **state)
+{
+    (void)state;
+    struct file_identity device, directory;
+    assert_int_equal(file_identify_at(AT_FDCWD, "/dev/null", &device), 0);
+    assert_true(device.is_character && !device.is_regular && !device.is_directory);
+    assert_int_equal(file_identify_at(AT_FDCWD, "/dev", &directory), 0);
+    assert_false(directory.is_character);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +402,8 @@ int main(void)
         cmocka_unit_test(a_full_non_blocking_pipe_is_waited_for),
         cmocka_unit_test(a_pipe_without_a_reader_is_closed),
         cmocka_unit_test(a_signal_interrupts_reading_a_stream),
+        cmocka_unit_test(waiting_for_input_ends_with_input_a_signal_or_an_error),
+        cmocka_unit_test(a_character_device_is_known_as_one),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
