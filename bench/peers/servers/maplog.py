@@ -2,25 +2,30 @@
 import pathlib
 import subprocess
 
-from . import Absent, Server, version_of
+from . import Absent
+from .process import Process
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "build/release/maplog"
 
 
-class Peer(Server):
+class Server(Process):
     name, title, driver = "maplog", "maplog", "kafka"
 
     @classmethod
     def install(cls, cache):
         if not PROGRAM.exists():
             raise Absent("build/release/maplog is missing: make")
-        described = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-        return f"{version_of(PROGRAM, '--version')} {described.stdout.strip()}".strip()
+        version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True,
+                                check=False).stdout.strip()
+        return f"{version} ({commit})" if commit else version
 
-    def command(self):
-        words = [PROGRAM, "serve", "--data", self.data(), "--listen", self.address]
-        return words + (["--set", "log.flush.interval.messages=1"] if self.acks == "disk" else [])
+    def options(self):
+        return ["--set", "log.flush.interval.messages=1"] if self.acks == "disk" else []
 
     def settings(self):
-        return ["maplog serve, default settings" + (", log.flush.interval.messages=1" if self.acks == "disk" else "")]
+        return [" ".join(["maplog serve --data DATA --listen ADDRESS", *self.options()]), "else its defaults"]
+
+    def command(self):
+        return [PROGRAM, "serve", "--data", self.data(), "--listen", self.address, *self.options()]
