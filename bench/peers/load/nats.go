@@ -80,7 +80,8 @@ type natsProducer struct {
 func (j jetStream) producer(ctx context.Context) (producer, error) {
 	p := &natsProducer{ctx: ctx, patience: j.patience}
 	var err error
-	p.connection, p.streams, err = j.connect(jetstream.WithPublishAsyncMaxPending(j.unacknowledged()), jetstream.WithPublishAsyncTimeout(j.patience),
+	p.connection, p.streams, err = j.connect(
+		jetstream.WithPublishAsyncMaxPending(j.unacknowledged()), jetstream.WithPublishAsyncTimeout(j.patience),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *nats.Msg, err error) { p.fail(err) }))
 	return p, err
 }
@@ -136,7 +137,8 @@ func (j jetStream) consumer(ctx context.Context, topics []string) (consumer, err
 	if len(topics) > 1 {
 		subjects = []string{streamOf(topics[0]) + ".*"}
 	}
-	made, err := streams.OrderedConsumer(ctx, streamOf(topics[0]), jetstream.OrderedConsumerConfig{FilterSubjects: subjects})
+	made, err := streams.OrderedConsumer(ctx, streamOf(topics[0]),
+		jetstream.OrderedConsumerConfig{FilterSubjects: subjects})
 	if err == nil {
 		c.reading, err = made.Consume(c.take, jetstream.PullMaxMessages(j.pullMost()),
 			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { c.fail(err) }))

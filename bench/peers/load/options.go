@@ -42,7 +42,7 @@ func parse(words []string) (*options, error) {
 	flags.StringVar(&o.peer, "peer", "", "driver: "+strings.Join(slices.Sorted(maps.Keys(drivers)), ", "))
 	flags.StringVar(&o.address, "address", "", "host:port of the server")
 	flags.StringVar(&o.topic, "topic", "load", "the topic (stream, tube); made if it is not there")
-	flags.StringVar(&o.acks, "acks", "memory", "what the server was set up for, memory or disk; only repeated in the results")
+	flags.StringVar(&o.acks, "acks", "memory", "memory or disk: what the server was set up for; only repeated")
 	flags.IntVar(&o.size, "size", 100, "bytes of a record")
 	flags.Int64Var(&o.count, "count", 100000, "records of all producers; for catchup: those that are there before")
 	flags.IntVar(&o.producers, "producers", 1, "connections that produce, or did produce what is consumed")

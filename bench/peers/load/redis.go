@@ -28,8 +28,8 @@ func (r redisStreams) readCount() int { return max(1, min(redisReadMost, redisRe
 func (r redisStreams) settings() []string {
 	return []string{
 		"client " + client("github.com/redis/go-redis/v9"),
-		fmt.Sprintf("XADD TOPIC * %s RECORD in pipelines: what came while the one before was under way goes next", redisField),
-		fmt.Sprintf("%d records queued or unacknowledged a producer, half of them at most in one pipeline", r.unacknowledged()),
+		fmt.Sprintf("XADD TOPIC * %s RECORD in pipelines: what came while one was under way is the next", redisField),
+		fmt.Sprintf("%d records queued or unacknowledged a producer, at most half in a pipeline", r.unacknowledged()),
 		fmt.Sprintf("consumer: XREAD COUNT %d BLOCK %d, an answer is asked for while the one before is checked",
 			r.readCount(), redisBlock.Milliseconds()),
 	}

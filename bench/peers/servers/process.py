@@ -68,7 +68,8 @@ class Process:
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError(f"{self.title} takes no connections (exit {self.process.returncode}):\n{self.said()}")
+                ended = self.process.returncode
+                raise RuntimeError(f"{self.title} takes no connections (exit {ended}):\n{self.said()}")
             time.sleep(0.001)
         return self
 
