@@ -370,6 +370,41 @@ static void nested_interrupts_keep_each_others_records_whole(void **state)
     free(intake);
 }
 
+/* Each open writes the headers anew, under way or not; the next reader goes on where the last one
+ * was done. */
+static void readers_come_and_go(void **state)
+{
+    char parameters[64];
+    snprintf(parameters, sizeof parameters, "%s32768", (const char *)*state);
+    load_with_emitter(parameters);
+    struct emission emission = {.threads = cpus_online(),
+                                .records = 20000,
+                                .longest = 50,
+                                .timer_us = 200,
+                                .nmi_every = 5,
+                                .again = 1};
+    struct intake *intake = calloc(1, sizeof *intake);
+    assert_non_null(intake);
+    intake->longest = emission.longest;
+    pid_t child = begin_to_emit(&emission);
+    unsigned readers = 0;
+    for (bool ended = false; !ended; readers++) {
+        ended = has_ended(child);
+        int fd = open_device(O_RDWR);
+        open_all(intake, fd);
+        (void)take_all(intake);
+        if (ended) {
+            write_the_last(intake, fd);
+            compare(intake, &emission);
+        }
+        close_all(intake);
+        close(fd);
+    }
+    printf("%s: %u readers\n", parameters, readers);
+    free(intake);
+    unload_with_emitter();
+}
+
 /* Without a reader: what is refused is told by the first record that fits again, in its own ring.
  */
 static void lost_records_are_told_by_the_next_of_their_ring(void **state)
@@ -422,6 +457,7 @@ int main(void)
         PER_KIND(all_come_through_a_small_ring_when_refused_ones_are_tried_again),
         PER_KIND(every_lost_record_is_counted),
         PER_KIND(nested_interrupts_keep_each_others_records_whole),
+        PER_KIND(readers_come_and_go),
         PER_KIND(lost_records_are_told_by_the_next_of_their_ring),
     };
     int failed =
