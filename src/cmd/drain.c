@@ -55,7 +55,7 @@ static int finish(const struct door *door, const struct drain_loop *loop, int re
     if (result && loop->device_failed) {
         report_note("%s", error_text());
         status = EXIT_ERROR;
-    } else if (result && !(result == MAPLOG_BUSY && interrupted())) {
+    } else if (result) {
         status = door_report(door, result);
     }
     report_note("drained %" PRIu64 " records, %" PRIu64 " bytes; %" PRIu64 " were dropped",

@@ -76,37 +76,49 @@ static int settle(struct drain_loop *loop, uint32_t ring, const struct taken *ta
     return 0;
 }
 
-/* Takes what a ring holds, up to a chunk. 1, 0 when it was empty, or an error: records in front of
- * the one that could not be taken are then the log's, where it accepts them. */
-static int drain_ring(struct drain_loop *loop, uint32_t ring)
+/* Appends what a ring holds, up to a chunk. 0, or the error of the first record that could not be
+ * taken: the ring's next one is that. */
+static int take_chunk(struct drain_loop *loop, uint32_t ring, struct taken *taken)
 {
-    struct taken taken = {0};
     struct ring_entry entry;
     int32_t partition = (int32_t)(ring % (uint32_t)loop->partitions);
     uint64_t chunk = 0;
-    int result = 1;
-    while (chunk < loop->chunk && (result = ring_reader_next(loop->reader, ring, &entry)) == 1) {
-        int appended = append(loop, partition, &entry);
-        if (appended) {
+    while (chunk < loop->chunk) {
+        int result = ring_reader_next(loop->reader, ring, &entry);
+        if (result < 1) {
+            loop->device_failed = result != 0;
+            return result;
+        }
+        result = append(loop, partition, &entry);
+        if (result) {
             ring_reader_unread(loop->reader, ring, &entry);
-            result = appended;
-            break;
+            return result;
         }
         chunk += RING_RECORD_BYTES(entry.length);
-        taken.records++;
-        taken.bytes += entry.length;
-        taken.drops += entry.dropped;
+        taken->records++;
+        taken->bytes += entry.length;
+        taken->drops += entry.dropped;
     }
-    loop->device_failed = result == MAPLOG_CORRUPT;
+    return 0;
+}
+
+/* Takes a chunk of a ring into the log. 1, 0 when it was empty, or an error. */
+static int drain_ring(struct drain_loop *loop, uint32_t ring)
+{
+    struct taken taken = {0};
+    int result = take_chunk(loop, ring, &taken);
     if (taken.records == 0)
         return result;
-    if (result >= 0) {
+    if (!result) {
         result = settle(loop, ring, &taken);
         return result ? result : 1;
     }
+    /* What came before the error is in the log, if that takes it. A producer behind a server may
+     * have lost some of it by this very error: then all of it stays in the ring. */
     char why[ERROR_TEXT_SIZE];
     snprintf(why, sizeof why, "%s", error_text());
-    (void)settle(loop, ring, &taken);
+    if (loop->device_failed || !loop->producer->far)
+        (void)settle(loop, ring, &taken);
     return error_set(result, "%s", why);
 }
 
@@ -114,7 +126,7 @@ static int drain_ring(struct drain_loop *loop, uint32_t ring)
 static int drain_all(struct drain_loop *loop)
 {
     int found = 0;
-    for (uint32_t i = 0; i < ring_reader_rings(loop->reader); i++) {
+    for (uint32_t i = 0; i < ring_reader_rings(loop->reader) && !interrupted(); i++) {
         int result = drain_ring(loop, i);
         if (result < 0)
             return result;
@@ -145,6 +157,7 @@ static int await(struct drain_loop *loop, int64_t *idle_since)
 int drain_loop_run(struct drain_loop *loop)
 {
     int64_t idle_since = 0;
+    loop->device_failed = false;
     while (!interrupted()) {
         int result = drain_all(loop);
         if (result < 0)
