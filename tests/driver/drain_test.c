@@ -15,8 +15,6 @@
 #define DATA "/tmp/data"
 #define KILLS 6
 #define DRAIN(...) START("drain", DEVICE, "events", "--data", DATA, __VA_ARGS__)
-#define TICK_US 2000
-#define PATIENCE (60 * 1000 * 1000 / TICK_US) /* ticks; more than any machine needs */
 
 /* ---- the device and the log ------------------------------------------------------------------ */
 
@@ -50,25 +48,6 @@ static uint64_t tail_of_the_ring(void)
     munmap((void *)header, PAGE);
     close(fd);
     return tail;
-}
-
-/* Waits until the program has mapped the device. (Who tries to open it takes the seat himself.) */
-static void wait_until_mapped(pid_t child)
-{
-    char path[32], line[512];
-    snprintf(path, sizeof path, "/proc/%d/maps", child);
-    for (int ticks = 0; ticks < PATIENCE; ticks++) {
-        FILE *maps = fopen(path, "re");
-        bool mapped = false;
-        while (maps && !mapped && fgets(line, sizeof line, maps))
-            mapped = strstr(line, DEVICE) != NULL;
-        if (maps)
-            fclose(maps);
-        if (mapped)
-            return;
-        usleep(TICK_US);
-    }
-    fail_msg("it does not map the device: %s", said());
 }
 
 /* Calls take() for each record of the topic, partition by partition in order. */
@@ -389,6 +368,31 @@ static void a_full_disk_loses_nothing(void **state)
     unload_with_emitter();
 }
 
+static void take_two(const struct maplog_message *message, void *context)
+{
+    (void)context;
+    assert_int_equal(message->value_size, 3);
+    assert_memory_equal(message->value, "two", 3);
+}
+
+static void a_deleted_topic_ends_it_and_loses_nothing(void **state)
+{
+    (void)state;
+    load("");
+    int producer = open_device(O_WRONLY);
+    assert_int_equal(write(producer, "one", 3), 3);
+    pid_t drain = DRAIN(NULL);
+    wait_until_mapped(drain);
+    wait_until_empty();
+    assert_exit(START("topic", "delete", "events", "--data", DATA), 0);
+    assert_int_equal(write(producer, "two", 3), 3);
+    assert_int_equal(end_of(drain), 1);
+    assert_exit(DRAIN("--exit-eof"), 0);
+    assert_int_equal(read_topic(take_two, NULL), 1);
+    close(producer);
+    unload();
+}
+
 static void errors_are_one_sentence_each(void **state)
 {
     (void)state;
@@ -478,6 +482,7 @@ int main(void)
         TEST(meta_tells_where_a_record_came_from),
         TEST(lines_of_the_kernels_log_come_into_the_topic),
         TEST(a_full_disk_loses_nothing),
+        TEST(a_deleted_topic_ends_it_and_loses_nothing),
         TEST(errors_are_one_sentence_each),
         TEST(device_shows_the_rings_beside_a_drain),
     };

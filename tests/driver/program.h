@@ -8,6 +8,8 @@
 
 #define SAID "/tmp/said" /* what the last program printed to standard error */
 #define WORDS_MAX 16
+#define TICK_US 2000
+#define PATIENCE (60 * 1000 * 1000 / TICK_US) /* ticks; more than any machine needs */
 
 static pid_t children[64]; /* of this test, to be killed after it */
 static size_t children_count;
@@ -65,6 +67,25 @@ static inline void assert_said(const char *words)
 {
     if (!strstr(said(), words))
         fail_msg("\"%s\" is not in: %s", words, said());
+}
+
+/* Waits until the program has mapped the device. (Who tries to open it takes the seat himself.) */
+static inline void wait_until_mapped(pid_t child)
+{
+    char path[32], line[512];
+    snprintf(path, sizeof path, "/proc/%d/maps", child);
+    for (int ticks = 0; ticks < PATIENCE; ticks++) {
+        FILE *maps = fopen(path, "re");
+        bool mapped = false;
+        while (maps && !mapped && fgets(line, sizeof line, maps))
+            mapped = strstr(line, DEVICE) != NULL;
+        if (maps)
+            fclose(maps);
+        if (mapped)
+            return;
+        usleep(TICK_US);
+    }
+    fail_msg("it does not map the device: %s", said());
 }
 
 /* After a test. */
