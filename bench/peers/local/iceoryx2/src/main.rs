@@ -216,6 +216,7 @@ fn run_receiver(options: &Options, words: &[String]) -> Result<()> {
 }
 
 fn main() -> ExitCode {
+    set_log_level(LogLevel::Error);
     let words: Vec<String> = std::env::args().skip(1).collect();
     let done = Options::parse(&words).and_then(|options| match options.receiver {
         Some(receiver) => run_sender(&options, receiver),
