@@ -5,11 +5,9 @@ RUNS, QUICK_RUNS = 5, 3
 NO_DIFFERENCE = "no difference seen"
 
 
-def turns(subjects, runs):
-    """(round, subject): A B A B ..., every second round the other way round, so that nobody is always first."""
-    for number in range(runs):
-        for subject in subjects if number % 2 == 0 else list(reversed(subjects)):
-            yield number, subject
+def order(subjects, number):
+    """Those of round `number` (from 0): every second round goes the other way, so that nobody is always first."""
+    return list(subjects) if number % 2 == 0 else list(reversed(subjects))
 
 
 def summary(values):
