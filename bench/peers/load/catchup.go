@@ -14,6 +14,8 @@ import (
 // --producers) goes on at --rate. The time is until the consumer has what was there before; then the other
 // producer stops, and what it sent is read and checked, too.
 func catchup(ctx context.Context, server driver, o *options, found results) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	producers, err := prepare(ctx, server, []string{o.topic}, 1)
 	if err != nil {
 		return err
@@ -29,7 +31,10 @@ func catchup(ctx context.Context, server driver, o *options, found results) erro
 	into, start := newLedger(o.shares(), o.size), time.Now()
 	before := into.expected
 	into.add(math.MaxInt32)
-	end, reading := readTwice(ctx, server, o, into, before, func() error {
+	end, reading := readTwice(ctx, server, o, into, before, func(failed error) error {
+		if failed != nil {
+			cancel() // the producer may wait for the same dead server
+		}
 		close(other.stop)
 		err := <-sending
 		if errors.Is(err, errStopped) {
@@ -48,10 +53,10 @@ func catchup(ctx context.Context, server driver, o *options, found results) erro
 
 // readTwice reads what was there before, then stops the other producer and reads its records, too.
 func readTwice(ctx context.Context, server driver, o *options, into *ledger, before int64,
-	stop func() error) (time.Time, error) {
+	stop func(error) error) (time.Time, error) {
 	from, err := server.consumer(ctx, []string{o.topic})
 	if err != nil {
-		return time.Now(), errors.Join(err, stop())
+		return time.Now(), errors.Join(err, stop(err))
 	}
 	defer from.close()
 	old, latest := int64(0), time.Now()
@@ -68,7 +73,7 @@ func readTwice(ctx context.Context, server driver, o *options, into *ledger, bef
 		}
 	}
 	end := time.Now()
-	if err = errors.Join(err, stop()); err != nil {
+	if err = errors.Join(err, stop(err)); err != nil {
 		return end, err
 	}
 	for !into.complete() {

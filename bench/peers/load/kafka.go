@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -68,14 +68,14 @@ func (k kafka) create(ctx context.Context, topics []string) error {
 type kafkaProducer struct {
 	client *kgo.Client
 	ctx    context.Context
-	lock   sync.Mutex
-	failed error
+	failed atomic.Pointer[error]
 }
 
 func (k kafka) producer(ctx context.Context) (producer, error) {
 	base, err := k.connect(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(k.linger()), kgo.MaxBufferedRecords(k.unacknowledged()),
-		kgo.UnknownTopicRetries(kafkaTopicTries), kgo.RecordDeliveryTimeout(k.patience))
+		kgo.UnknownTopicRetries(kafkaTopicTries),
+		kgo.RecordDeliveryTimeout(k.patience), kgo.AllowIdempotentProduceCancellation())
 	if err != nil {
 		return nil, err
 	}
@@ -88,27 +88,23 @@ func (k kafka) producer(ctx context.Context) (producer, error) {
 
 func (p *kafkaProducer) send(topic string, value []byte) error {
 	p.client.Produce(p.ctx, &kgo.Record{Topic: topic, Value: value}, p.acknowledged)
-	return nil
+	return p.failure()
 }
 
 func (p *kafkaProducer) acknowledged(_ *kgo.Record, err error) {
 	if err != nil {
-		p.lock.Lock()
-		defer p.lock.Unlock()
-		if p.failed == nil {
-			p.failed = err
-		}
+		p.failed.CompareAndSwap(nil, &err)
 	}
 }
 
-func (p *kafkaProducer) flush() error {
-	if err := p.client.Flush(p.ctx); err != nil {
-		return err
+func (p *kafkaProducer) failure() error {
+	if first := p.failed.Load(); first != nil {
+		return *first
 	}
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	return p.failed
+	return nil
 }
+
+func (p *kafkaProducer) flush() error { return errors.Join(p.client.Flush(p.ctx), p.failure()) }
 
 func (p *kafkaProducer) close() { p.client.Close() }
 

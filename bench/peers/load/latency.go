@@ -20,6 +20,8 @@ const (
 // producer and one consumer, in this process. How late the generator itself was is told apart (late_*): from
 // when a record was due until the client is given it, which is long where the window was full.
 func latency(ctx context.Context, server driver, o *options, found results) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	producers, err := prepare(ctx, server, []string{o.topic}, 1)
 	if err != nil {
 		return err
@@ -43,6 +45,9 @@ func latency(ctx context.Context, server driver, o *options, found results) erro
 	into := newLedger([]int64{warm + measured}, o.size)
 	times := hdrhistogram.New(1, longestLatency, digits)
 	end, receiving := receive(ctx, from, o, into, clock{start, warm, times})
+	if receiving != nil {
+		cancel() // the producer may wait for the same dead server
+	}
 	sent := <-sending
 	took := end.Sub(start)
 	into.report(found)

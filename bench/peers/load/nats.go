@@ -102,7 +102,7 @@ func (p *natsProducer) failure() error {
 
 func (p *natsProducer) send(topic string, value []byte) error {
 	_, err := p.streams.PublishAsync(topic, value, jetstream.WithStallWait(p.patience))
-	return err
+	return errors.Join(err, p.failure())
 }
 
 func (p *natsProducer) flush() error {
