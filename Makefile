@@ -117,7 +117,7 @@ LAB_PARTS := $(call objects,$(filter-out src/lab/main.c,$(LAB_SOURCES)))
 BENCH_SUPPORT := $(call objects,$(wildcard bench/support/*.c))
 
 .PHONY: all tests fuzzers example-programs driver-programs run examples test static long clients \
-    bench fuzz tidy driver driver-modules driver-install driver-test format abi deb docs install \
+    bench peers fuzz tidy driver driver-modules driver-install driver-test format abi deb docs install \
     uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -262,6 +262,10 @@ clients: ## real Kafka clients of other languages against the server; fetches th
 
 bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=1 for JSON
 	@set -e; for b in $(BENCHES); do $$b $(if $(JSON),--json); done
+
+peers: ## beside what others would pick, two hours, into docs/; QUICK=1: 15 minutes, into build/peers/results
+	+@tools/install-dependencies build peers && $(call part,release) all build/release/bench/sendfile
+	@bench/peers/run $(if $(QUICK),--quick,--docs) $(PEERS)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS; what they find stays in build/fuzz/found
 	@tools/install-dependencies build test
