@@ -149,6 +149,8 @@ static void data_is_never_writable(void **state)
     int fd = reader_of(state);
     assert_int_equal(try_map(fd, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, DATA), EPERM);
     assert_int_equal(try_map(fd, PAGE, PROT_WRITE, MAP_SHARED, DATA), EPERM);
+    assert_int_equal(try_map(fd, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, DATA), EPERM);
+    assert_int_equal(try_map(fd, SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, DATA), EPERM);
     uint8_t *data = map_device(fd, SIZE, PROT_READ, DATA);
     assert_ptr_not_equal(data, MAP_FAILED);
     assert_errno(mprotect(data, SIZE, PROT_READ | PROT_WRITE), EACCES);
@@ -176,6 +178,34 @@ static void the_kernel_does_not_write_through_a_data_mapping_either(void **state
     assert_int_equal(data[0], 0);
     close(memory);
     close(zero);
+    munmap(data, SIZE);
+    end(fd);
+}
+
+/* Who gives pages of the ring away has them no more, or gets them again at the next touch. */
+static void advice_hurts_only_who_gives_it(void **state)
+{
+    int fd = reader_of(state);
+    assert_int_equal(write(fd, "record", 6), 6);
+    uint8_t *data = map_device(fd, SIZE, PROT_READ, DATA);
+    assert_ptr_not_equal(data, MAP_FAILED);
+    const int advices[] = {MADV_DONTNEED, MADV_REMOVE,    MADV_FREE,
+                           MADV_DONTFORK, MADV_COLD,      MADV_PAGEOUT,
+                           MADV_HUGEPAGE, MADV_MERGEABLE, MADV_POPULATE_WRITE};
+    for (size_t i = 0; i < sizeof advices / sizeof *advices; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            signal(SIGBUS, SIG_DFL);
+            signal(SIGSEGV, SIG_DFL);
+            (void)madvise(data, SIZE, advices[i]);
+            _exit(memcmp(data + sizeof(struct ring_record), "record", 6) == 0 ? 0 : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS));
+        assert_memory_equal(data + sizeof(struct ring_record), "record", 6);
+    }
     munmap(data, SIZE);
     end(fd);
 }
@@ -345,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_private_mapping_of_the_header_is_refused),
         cmocka_unit_test(data_is_never_writable),
         cmocka_unit_test(the_kernel_does_not_write_through_a_data_mapping_either),
+        cmocka_unit_test(advice_hurts_only_who_gives_it),
         cmocka_unit_test(the_header_cannot_become_executable),
         cmocka_unit_test(an_observer_reads_headers_and_nothing_else),
         cmocka_unit_test(a_producer_maps_nothing),
