@@ -8,7 +8,9 @@ import rounds
 
 BEGIN, END = "<!-- begin: bench/peers -->", "<!-- end: bench/peers -->"
 LESS = ("us", "s", "s/GB", "s/million", "bytes", "CPUs", "calls", "records", "")  # units of which less is better
-OWN = "maplog"
+OWN, ROOF = "maplog", "sendfile"
+# What helps to understand a row, and is nobody's merit.
+BESIDE = ("late_p99", "client_cpu", "page_cache", "rate_reached", "producer_rate", "syncs_per_record")
 PICTURES = [("peers-produce", "produced, records/s", "rate", ["produce_memory_100b_1", "produce_memory_1kib_1",
                                                              "produce_memory_16kib_1"]),
             ("peers-consume", "consumed, records/s", "rate", ["consume_100b", "consume_1kib", "consume_16kib"]),
@@ -44,7 +46,7 @@ def name(record):
 
 def verdict(record, own):
     """How maplog stands to this peer."""
-    if own is None or record is own or not own["values"] or not record["values"]:
+    if own is None or record is own or record["metric"] in BESIDE or not own["values"] or not record["values"]:
         return ""
     said = rounds.compare(own, record, more_is_better(record))
     return said if said == rounds.NO_DIFFERENCE else f"maplog {said}"
@@ -76,7 +78,7 @@ def lost(records):
     for (workload, metric), rows in groups(records).items():
         own = next((record for record in rows if record["peer"] == OWN and record["values"]), None)
         for record in rows:
-            if own and record["peer"] != OWN and "worse" in (said := verdict(record, own)):
+            if own and record["peer"] not in (OWN, ROOF) and "worse" in (said := verdict(record, own)):
                 lines.append(f"- {workload}, {metric}: {name(record)} wins, {said}.")
     return lines
 

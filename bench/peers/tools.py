@@ -1,9 +1,11 @@
 """Kafka's own performance tools and librdkafka's, as further clients of servers that speak Kafka's protocol."""
+import json
 import pathlib
 import re
 import shutil
+import subprocess
 
-from servers import kafka
+from servers import Absent, kafka
 
 SIZES = {"100b": 100, "1kib": 1024}
 
@@ -46,19 +48,63 @@ def consumed(text, count):
     return float(row["nMsg.sec"])
 
 
-class Librdkafka:
-    """rdkafka_performance, where the machine has it."""
-    name = "rdkafka_performance"
+RDKAFKA = "4.10.0"
+CRATE = f"""[package]
+name = "fetched"
+version = "0.0.0"
+edition = "2021"
+[lib]
+path = "fetched.rs"
+[dependencies]
+rdkafka-sys = "={RDKAFKA}"
+"""
+BUILD_SECONDS = 900
 
-    @staticmethod
-    def runs(address, quick):
+
+class Librdkafka:
+    """rdkafka_performance, from the sources of librdkafka that the crate rdkafka-sys brings."""
+    name = "rdkafka_performance of rdkafka-sys " + RDKAFKA
+    program = None
+
+    @classmethod
+    def install(cls, cache):
+        for tool in ("cargo", "make", "gcc", "g++"):
+            if not shutil.which(tool):
+                raise Absent(f"{tool} is not installed")
+        folder = pathlib.Path(cache) / f"librdkafka-{RDKAFKA}"
+        cls.program = folder / "built/examples/rdkafka_performance"
+        if cls.program.exists():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Cargo.toml").write_text(CRATE)
+        (folder / "fetched.rs").touch()
+        described = made("cargo", "metadata", "--format-version=1", cwd=folder)
+        crate = next(one for one in json.loads(described)["packages"] if one["name"] == "rdkafka-sys")
+        shutil.rmtree(folder / "built", ignore_errors=True)
+        shutil.copytree(pathlib.Path(crate["manifest_path"]).parent / "librdkafka", folder / "built")
+        made("bash", "./configure", "--disable-ssl", "--disable-gssapi", "--disable-curl", "--enable-static",
+             cwd=folder / "built")
+        made("make", "libs", cwd=folder / "built")
+        made("make", "rdkafka_performance", cwd=folder / "built/examples")
+
+    @classmethod
+    def runs(cls, address, quick):
         for name, size in list(SIZES.items())[:1 if quick else None]:
             count = (60_000_000 if quick else 600_000_000) // size
-            words = ["rdkafka_performance", "-t", f"rd-{name}", "-b", address, "-c", str(count), "-q"]
+            words = [str(cls.program), "-t", f"rd-{name}", "-b", address, "-c", str(count), "-q"]
             yield (f"rdkafka_produce_{name}", [*words, "-P", "-s", str(size), "-a", "-1", "-X", "linger.ms=5"],
                    lambda text, size=size, count=count: (count, size, measured(text)))
             yield (f"rdkafka_consume_{name}", [*words, "-C", "-p", "0", "-o", "beginning"],
                    lambda text, size=size, count=count: (count, size, measured(text)))
+
+
+def made(*words, cwd):
+    """The output of a step of a build; a step that fails is why there is no such tool."""
+    done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=BUILD_SECONDS, check=False)
+    if done.returncode:
+        raise Absent(f"{' '.join(words)}: {(done.stderr or done.stdout).strip()[-200:]}")
+    return done.stdout
 
 
 def measured(text):
@@ -70,11 +116,13 @@ def measured(text):
 
 
 def available(cache):
-    """Those that can run here."""
-    found = []
-    if kafka.Server.path or (pathlib.Path(cache) / f"kafka-{kafka.VERSION}/fetched").exists():
-        kafka.Server.path = kafka.Server.path or f"{cache}/kafka-{kafka.VERSION}/lib/*"
-        found.append(KafkaTools)
-    if shutil.which("rdkafka_performance"):
-        found.append(Librdkafka)
-    return found
+    """([those that can run here], {name: version or why not})"""
+    found, said = [], {}
+    for tool, peer in ((KafkaTools, kafka.Server), (Librdkafka, Librdkafka)):
+        try:
+            peer.install(cache)
+            found.append(tool)
+            said[tool.name] = "used"
+        except (Absent, OSError, subprocess.SubprocessError) as absent:
+            said[tool.name] = f"absent: {absent}"
+    return found, said

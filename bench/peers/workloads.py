@@ -15,12 +15,12 @@ import subprocess
 import time
 
 import measure
-import tools
 
 SIZES = {"100b": 100, "1kib": 1024, "16kib": 16384}
 RATES = [1000, 50000, 200000]
 FEW = 0.95  # of the rate that was asked for; below, the server could not keep up
 SERVER_CPU, LOAD_CPU = 0, 1
+FEWEST = 200   # records of a run
 STRACED = 100  # records, one under way at a time: each needs a sync of its own
 
 
@@ -42,17 +42,14 @@ class Amounts:
         self.most = (256 if quick else 1024) << 20    # bytes of one produce run
         self.data = (256 if quick else 2048) << 20    # bytes before the kill -9
         self.idle = 1.0 if quick else 5.0
-        self.pilot = 0.1                              # of the seconds: the warm-up, which also tells the rate
+        self.pilot = 0.15 if quick else 0.5           # seconds of the longest warm-up, which also tells the rate
         self.topics = 1000
         self.catchup_rate = 10000
         self.limit = 20 if quick else 90              # seconds that one run of the load may take
 
-    def pilot_records(self, size):
-        return max(200, min(20000, (8 << 20) // size))
-
     def records(self, rate, size):
         """As many as take about the wanted time."""
-        return max(200, min(int(rate * self.seconds), self.most // size))
+        return max(FEWEST, min(int(rate * self.seconds), self.most // size))
 
 
 class Session:
@@ -183,16 +180,23 @@ class Session:
     # ---- throughput ------------------------------------------------------------------------------
 
     def produce(self, workload, size, producers):
-        """A pilot on a topic of its own is the warm-up; it also says how many records are measured."""
-        pilot = self.load("produce", topic=f"pilot-{workload}", size=size, producers=producers,
-                          count=self.amounts.pilot_records(size))
-        key = self.subject, workload
-        count = self.counts.setdefault(key, self.amounts.records(pilot["rate"], size))
+        """The number of records follows from the first round's warm-up and is the same in all rounds."""
+        rate = self.warm_up(f"pilot-{workload}", size, producers)
+        count = self.counts.setdefault((self.subject, workload), self.amounts.records(rate, size))
         with measure.Peak(self.server.pids) as peak:
             found = self.load("produce", topic=workload, size=size, producers=producers, count=count)
         self.add_throughput(workload, found)
         self.add(workload, "private_memory", "bytes", peak.private)
         self.add(workload, "page_cache", "bytes", measure.memory(self.server.pids())["page_cache"])
+
+    def warm_up(self, topic, size, producers):
+        """The rate of pilots on a topic of their own, each longer than the one before."""
+        count = FEWEST
+        while True:
+            found = self.load("produce", topic=topic, size=size, producers=producers, count=count)
+            if found["seconds"] >= self.amounts.pilot or count * size >= self.amounts.most // 4:
+                return found["rate"]
+            count = int(count * min(20, max(2, 1.5 * self.amounts.pilot / found["seconds"])))
 
     def all_produce(self, kind):
         for producers in (1, 8):
@@ -259,7 +263,7 @@ class Session:
     def own_tools(self):
         """Kafka's clients' own programs, for those who speak its protocol."""
         if self.adapter.driver == "kafka":
-            for tool in tools.available(self.place["cache"]):
+            for tool in self.place["tools"]:
                 for workload, words, parse in tool.runs(self.server.address, self.amounts.quick):
                     with self.attempt(workload):
                         self.run_tool(workload, words, parse)
