@@ -163,7 +163,7 @@ PEERS = [
            settings=["socketpair, SOCK_STREAM, O_NONBLOCK; a write a record, reads of up to 64 KiB"]),
     Native("pipe", "pipe", slow=4, sources=("stream",),
            settings=["1 MiB, O_NONBLOCK; a write a record, reads of up to 64 KiB"]),
-    Native("ring", "bare ring (the floor, no peer)", settings=["4096 slots in shared memory, nothing else"]),
+    Native("ring", "bare ring (the floor, no peer)", settings=["4096 slots in shared memory, each with its number"]),
 ]
 
 # ---- what is measured ------------------------------------------------------------------------------
