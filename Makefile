@@ -11,6 +11,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+RULESDIR ?= $(PREFIX)/lib/udev/rules.d
 STRIP ?= strip
 FUZZ_SECONDS ?= 60
 WERROR ?= -Werror
@@ -329,6 +330,7 @@ deb: ## Debian packages in build/deb: maplog, libmaplog0, libmaplog-dev, python3
 # maplog's alone.
 HEADERS := $(wildcard include/*.h include/*.hpp)
 MAN_PAGES := $(wildcard man/*.1 man/*.3)
+UNITS := maplog.service maplog-drain.service
 # Those that need nothing but the library.
 PUBLIC_EXAMPLES := $(shell grep -Ls '^ *\# *include "' examples/*.c examples/*.cpp)
 man_file = share/man/man$(patsubst .%,%,$(suffix $(1)))/$(notdir $(1))
@@ -341,7 +343,8 @@ IN_LIBDIR := libmaplog.a libmaplog.so $(SONAME) libmaplog.so.$(VERSION) pkgconfi
 OWN_FOLDERS = $(PREFIX)/libexec/maplog $(PREFIX)/share/doc/maplog/examples \
     $(PREFIX)/share/doc/maplog $(LIBDIR)/cmake/maplog
 INSTALLED = $(addprefix $(PREFIX)/,$(IN_PREFIX)) $(addprefix $(LIBDIR)/,$(IN_LIBDIR)) \
-    $(addprefix $(INCLUDEDIR)/,$(notdir $(HEADERS))) $(UNITDIR)/maplog.service
+    $(addprefix $(INCLUDEDIR)/,$(notdir $(HEADERS))) \
+    $(addprefix $(UNITDIR)/,$(UNITS)) $(RULESDIR)/60-maplog.rules
 PROGRAM := install -D -m 755
 DATA := install -D -m 644
 # The places that a file names, put in. What lies below PREFIX is said relative to it, so that the
@@ -358,7 +361,7 @@ placed = @echo "install $(1) as $(2)"; install -d $(dir $(2)) && $(PLACES) $(1) 
 
 install: P = $(DESTDIR)$(PREFIX)
 install: L = $(DESTDIR)$(LIBDIR)
-install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, under DESTDIR; STRIP= keeps symbols
+install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, INCLUDEDIR, UNITDIR, RULESDIR, under DESTDIR; STRIP= keeps symbols
 	$(PROGRAM) $(OUT)/maplog $P/bin/maplog
 	$(PROGRAM) $(OUT)/maplog-lab $P/libexec/maplog/maplog-lab
 	$(PROGRAM) $(OUT)/libmaplog.so $L/libmaplog.so.$(VERSION)
@@ -380,7 +383,9 @@ install: all $(OUT)/installed/libmaplog.a ## into PREFIX (/usr/local), LIBDIR, I
 	install -d $P/share/doc/maplog/examples
 	install -m 644 $(PUBLIC_EXAMPLES) $P/share/doc/maplog/examples
 	$(DATA) deploy/maplog.sysusers $P/lib/sysusers.d/maplog.conf
+	$(DATA) deploy/60-maplog.rules $(DESTDIR)$(RULESDIR)/60-maplog.rules
 	$(call placed,deploy/maplog.service,$(DESTDIR)$(UNITDIR)/maplog.service)
+	$(call placed,deploy/maplog-drain.service,$(DESTDIR)$(UNITDIR)/maplog-drain.service)
 
 uninstall: ## remove exactly what install put there
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

@@ -1,6 +1,8 @@
 /* mapping_test.c - what of the device may be mapped, how and by whom; for each kind of memory. */
 #include "device.h"
 
+#include <sys/resource.h>
+
 #define SIZE ((size_t)65536)
 #define DATA PAGE /* offset of the data in the ring */
 
@@ -103,6 +105,31 @@ static void all_of_the_data_can_be_read_in_any_parts(void **state)
         }
     }
     munmap(whole, SIZE);
+    end(fd);
+}
+
+static long minor_faults(void)
+{
+    struct rusage usage;
+    assert_works(getrusage(RUSAGE_SELF, &usage));
+    return usage.ru_minflt;
+}
+
+/* Filled when it is mapped, or page by page as it is touched. */
+static void a_mapping_takes_the_faults_of_its_kind(void **state)
+{
+    int fd = reader_of(state);
+    const volatile uint8_t *data = map_device(fd, SIZE, PROT_READ, DATA);
+    assert_ptr_not_equal(data, MAP_FAILED);
+    for (int round = 0; round < 2; round++) {
+        long before = minor_faults();
+        for (size_t at = 0; at < SIZE; at += PAGE)
+            (void)data[at];
+        long faults = minor_faults() - before;
+        bool one_a_page = strcmp(*state, "fault") == 0 && round == 0;
+        assert_int_equal(faults, one_a_page ? SIZE / PAGE : 0);
+    }
+    munmap((void *)(uintptr_t)data, SIZE);
     end(fd);
 }
 
@@ -371,6 +398,7 @@ int main(void)
         cmocka_unit_test(the_header_says_what_the_ring_is),
         cmocka_unit_test(every_cpu_has_a_ring_of_its_own),
         cmocka_unit_test(all_of_the_data_can_be_read_in_any_parts),
+        cmocka_unit_test(a_mapping_takes_the_faults_of_its_kind),
         cmocka_unit_test(what_is_no_part_of_a_ring_is_refused),
         cmocka_unit_test(a_private_mapping_of_the_header_is_refused),
         cmocka_unit_test(data_is_never_writable),

@@ -158,13 +158,22 @@ def test_the_instruments_are_found_from_the_program(moved):
     assert "maplog lab" in run(moved / "bin/maplog", "lab", "--help")
 
 
-def test_the_unit_starts_what_is_there_as_a_user_that_is_made(tmp_path):
+@pytest.mark.parametrize("name, command", [("maplog", "serve"), ("maplog-drain", "drain")])
+def test_a_unit_starts_what_is_there_as_a_user_that_is_made(tmp_path, name, command):
     make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt")
-    unit = (tmp_path / "opt/lib/systemd/system/maplog.service").read_text()
-    program = re.search(r"^ExecStart=(\S+) serve ", unit, re.M).group(1)
+    unit = (tmp_path / f"opt/lib/systemd/system/{name}.service").read_text()
+    program = re.search(rf"^ExecStart=(\S+) {command} ", unit, re.M).group(1)
     assert (tmp_path / program.lstrip("/")).exists()
     user = re.search(r"^User=(\S+)$", unit, re.M).group(1)
     assert re.search(rf"^u {user} ", (tmp_path / "opt/lib/sysusers.d/maplog.conf").read_text(), re.M)
+
+
+def test_the_rule_gives_the_device_to_the_group_of_the_drain(tmp_path):
+    make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt")
+    unit = (tmp_path / "opt/lib/systemd/system/maplog-drain.service").read_text()
+    rule = (tmp_path / "opt/lib/udev/rules.d/60-maplog.rules").read_text()
+    group = re.search(r"^Group=(\S+)$", unit, re.M).group(1)
+    assert f'KERNEL=="maplog", GROUP="{group}", MODE="0660"' in rule
 
 
 def test_the_image_has_the_libraries_that_the_programs_need(moved):

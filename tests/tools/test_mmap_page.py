@@ -1,6 +1,9 @@
-"""docs/mmap.md and the tests of tests/mmap know each other: no line without a test, no test untold."""
+"""docs/mmap.md and the tests of tests/mmap know each other: no line without a test, no test untold.
+Of docs/driver.md, too: each test that it names is there."""
 import pathlib
 import re
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/mmap.md"
@@ -8,20 +11,21 @@ PAGE = ROOT / "docs/mmap.md"
 
 def cases_of(path):
     """Names of the tests that a cmocka program runs."""
-    return set(re.findall(r"cmocka_unit_test\((\w+)\)", path.read_text()))
+    return set(re.findall(r"cmocka_unit_test\w*\((\w+)", path.read_text()))
 
 
-def named_tests():
+def named_tests(page=PAGE):
     """[(test, file)] for each [test][file] of the page."""
-    text = PAGE.read_text()
+    text = page.read_text()
     files = dict(re.findall(r"^\[(\w+)\]: (\S+_test\.c)$", text, re.M))
     named = re.findall(r"\[(\w+)\]\[(\w+)\]", text)
     assert named and not [file for _, file in named if file not in files], "a link leads nowhere"
-    return [(test, (PAGE.parent / files[file]).resolve()) for test, file in named]
+    return [(test, (page.parent / files[file]).resolve()) for test, file in named]
 
 
-def test_every_test_that_is_named_is_there():
-    missing = [f"{path.name}: {test}" for test, path in named_tests() if test not in cases_of(path)]
+@pytest.mark.parametrize("page", [PAGE, ROOT / "docs/driver.md"], ids=lambda page: page.name)
+def test_every_test_that_is_named_is_there(page):
+    missing = [f"{path.name}: {test}" for test, path in named_tests(page) if test not in cases_of(path)]
     assert not missing
 
 
