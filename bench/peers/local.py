@@ -36,7 +36,8 @@ OPENS = ["jdk.compiler/com.sun.tools.javac", "java.base/java.lang", "java.base/j
          "java.base/java.util", "java.base/sun.nio.ch", "java.base/jdk.internal.misc"]
 JVM = ["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-Dagrona.disable.bounds.checks=true",
        "-Dchronicle.analytics.disable=true",
-       *(f"--add-exports={name}=ALL-UNNAMED" for name in EXPORTS), *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)]
+       *(f"--add-exports={name}=ALL-UNNAMED" for name in EXPORTS),
+       *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)]
 # The part of Chronicle that reports its use over the network is left out.
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -267,18 +268,38 @@ def run(book, data, quick=False, only=None, workloads=None, say=print):
         say(f"{name}: " + ("absent: " + about["absent"] if "absent" in about else "built"))
     subjects = [(peer, profile) for peer in there for profile in peer.profiles]
     for workload in workloads or WORKLOADS:
-        turns = rounds.turns(subjects, rounds.QUICK_RUNS if quick else rounds.RUNS)
-        by_round = {}
-        for number, (peer, profile) in turns:
-            found = one(book, workload, peer, profile, data, quick)
-            by_round.setdefault(number, {})[peer.name, profile] = found
-            say(f"{workload} {number + 1} {peer.name} {profile}: " + shown(found))
-        for of_round in by_round.values():
+        for number in range(rounds.QUICK_RUNS if quick else rounds.RUNS):
+            of_round = {}
+            for peer, profile in rounds.order(subjects, number):
+                found = one(book, workload, peer, profile, data, quick)
+                of_round[peer.name, profile] = found
+                say(f"{workload} {number + 1} {peer.name} {profile}: " + shown(found))
             price(book, workload, of_round)
     for name, version in book.versions.items():
         if name in said and not said[name].get("version"):
             said[name]["version"] = version
     return said
+
+
+def tell(book, said):
+    """Why a peer is absent, or how it was set, as rows of their own."""
+    for name, about in said.items():
+        if "absent" in about:
+            book.note("local", (name, ""), "absent: " + about["absent"])
+            continue
+        kept = "persistent: every record can be read again" if about["persistent"] else "not persistent"
+        for text in [kept, f"processes: {about['processes']}", *about["settings"]]:
+            book.note("local", (name, ""), text, "settings")
+
+
+def measurements(quick=False, only=None):
+    """All results, as rows of the document; the data lie where those of the servers do."""
+    book = rounds.Book()
+    place = os.environ.get("MAPLOG_BENCH_DIR", "/var/tmp")
+    with tempfile.TemporaryDirectory(prefix="maplog-local-", dir=place) as data:
+        said = run(book, data, quick, only)
+    tell(book, said)
+    return book.records()
 
 
 def shown(found):

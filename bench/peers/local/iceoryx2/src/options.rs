@@ -68,8 +68,10 @@ impl Options {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !(HEADER..=LARGEST).contains(&self.size) || self.count == 0 || self.rate <= 0.0 || self.directory.is_empty() {
-            return Err(format!("--size is {HEADER} to {LARGEST}, --count and --rate are above 0, --directory is there"));
+        let size_fits = (HEADER..=LARGEST).contains(&self.size);
+        if !size_fits || self.count == 0 || self.rate <= 0.0 || self.directory.is_empty() {
+            let text = format!("--size is {HEADER} to {LARGEST}, --count and --rate are above 0");
+            return Err(text + ", --directory is there");
         }
         Ok(())
     }
