@@ -143,19 +143,22 @@ class Session:
         self.add(workload, "throughput", "MB/s", found["bytes"] / found["seconds"] / 1e6)
         self.add_cost(workload, found)
 
+    def check(self, workload):
+        """Raises where the workload is not to run; the first line of each attempt."""
+        if not self.place["wanted"](workload):
+            raise Unsupported("")
+        if (self.subject, workload) in self.broken:
+            raise Unsupported("")
+        if time.monotonic() > self.place["deadline"]:
+            raise Unsupported("left out: the time of this run was up")
+        if self.server and self.server.process and self.server.process.poll() is not None:
+            raise Failed("the server has ended: " + self.server.said()[-200:])
+
     @contextlib.contextmanager
     def attempt(self, workload):
         """A failure is the row's, and in later rounds the workload is left out; the server is made anew."""
         begun = time.monotonic()
         try:
-            if not self.place["wanted"](workload):
-                raise Unsupported("")
-            if (self.subject, workload) in self.broken:
-                raise Unsupported("")
-            if time.monotonic() > self.place["deadline"]:
-                raise Unsupported("left out: the time of this run was up")
-            if self.server and self.server.process and self.server.process.poll() is not None:
-                raise Failed("the server has ended: " + self.server.said()[-200:])
             yield
         except Unsupported as reason:
             if str(reason):
@@ -205,6 +208,7 @@ class Session:
             for name, size in SIZES.items():
                 workload = f"produce_{kind}_{name}_{producers}"
                 with self.attempt(workload):
+                    self.check(workload)
                     self.produce(workload, size, producers)
 
     def written(self, name, producers=1):
@@ -218,6 +222,7 @@ class Session:
         for name, size in SIZES.items():
             workload = f"consume_{name}"
             with self.attempt(workload):
+                self.check(workload)
                 topic, count = self.written(name)
                 self.add_throughput(workload, self.load("consume", topic=topic, size=size, count=count))
 
@@ -229,11 +234,13 @@ class Session:
 
     def fanout(self):
         with self.attempt("fanout_8"):
+            self.check("fanout_8")
             written = self.fresh_topic("fanout", "1kib")
             self.add_throughput("fanout_8", self.load("fanout", consumers=8, **written))
 
     def catchup(self):
         with self.attempt("catchup"):
+            self.check("catchup")
             written = self.fresh_topic("catchup", "1kib")
             found = self.load("catchup", rate=self.amounts.catchup_rate, **written)
             self.add_throughput("catchup", found)
@@ -243,6 +250,7 @@ class Session:
         for rate in RATES:
             workload = f"latency_{rate // 1000}k"
             with self.attempt(workload):
+                self.check(workload)
                 found = self.load("latency", topic=workload, rate=rate, seconds=self.amounts.latency,
                                   warm=self.amounts.warm, size=100)
                 for metric in ("p50", "p90", "p99", "p999", "max", "late_p99"):
@@ -255,6 +263,7 @@ class Session:
 
     def topics(self):
         with self.attempt("topics_1000"):
+            self.check("topics_1000")
             before = measure.memory(self.server.pids())["private"]
             found = self.load("topics", topic="many", topics=self.amounts.topics, limit=TOPICS_LIMIT)
             for part in ("create_seconds", "produce_seconds", "consume_seconds"):
@@ -268,6 +277,7 @@ class Session:
             for tool in self.place["tools"]:
                 for workload, words, parse in tool.runs(self.server.address, self.amounts.quick):
                     with self.attempt(workload):
+                        self.check(workload)
                         self.run_tool(workload, words, parse)
 
     def run_tool(self, workload, words, parse):
@@ -285,6 +295,7 @@ class Session:
     def start(self, acks, pinned, workload="start"):
         server = self.new_server(acks, pinned)
         with self.attempt(workload):
+            self.check(workload)
             server.start()
             return True
         return False
@@ -312,6 +323,7 @@ class Session:
         if (self.subject, "syncs") in self.counts:
             return
         with self.attempt("syncs"):
+            self.check("syncs")
             options = {"topic": "syncs", "size": 100, "window": 1}
             self.load("produce", count=5, **options)
             with measure.Syncs(self.server.pids(), self.server.folder) as syncs:
@@ -337,12 +349,14 @@ class Session:
     def fresh_session(self):
         server = self.new_server("memory", False)
         with self.attempt("start"):
+            self.check("start")
             self.first_message("start")
             time.sleep(self.amounts.idle)
             used = measure.memory(server.pids())
             self.add("idle", "private_memory", "bytes", used["private"])
             self.add("idle", "page_cache", "bytes", used["page_cache"])
         with self.attempt("restart"):
+            self.check("restart")
             self.restart(self.server)
 
     def restart(self, server):
@@ -355,6 +369,7 @@ class Session:
         server.kill()
         self.first_message("restart")
         with self.attempt("restart_check"):
+            self.check("restart_check")
             found = self.load("consume", topic="data", size=size, count=count)
             self.add("restart_check", "records_lost", "records", found["missing"], found["command"])
         if self.server is server:
