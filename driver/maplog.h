@@ -14,7 +14,8 @@
  *
  * Context: Any: process, softirq, hardirq, NMI. Never sleeps, never waits for the reader. With a
  * ring per CPU nothing is locked. With one ring for all, a raw spinlock is held with interrupts
- * off while the record is copied, and an NMI that finds it held drops its record.
+ * off while the record is copied; who finds it held in an NMI, or while the kernel oopses, drops
+ * the record.
  *
  * A record that is not taken is counted in the ring's header, and told by the next that is.
  *

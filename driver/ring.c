@@ -11,6 +11,7 @@
 #include <linux/hardirq.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -30,11 +31,14 @@ static void ring_count_drops(struct maplog_ring *ring, u64 records, u64 bytes)
 /* Writers of this CPU at the shared ring: one, and an NMI or a probe on top of it. */
 static DEFINE_PER_CPU(unsigned int, ring_lockers);
 
-/* False when the lock is held and this writer must not wait: on top of another, or in an NMI. */
+/*
+ * False when the lock is held and this writer must not wait: on top of another, in an NMI, or while
+ * the kernel dies. A panic prints when the other CPUs are stopped, one of them perhaps in here.
+ */
 static bool ring_lock(struct maplog_ring *ring, unsigned long *flags)
 {
 	local_irq_save(*flags);
-	if (__this_cpu_inc_return(ring_lockers) == 1 && !in_nmi()) {
+	if (__this_cpu_inc_return(ring_lockers) == 1 && !in_nmi() && !oops_in_progress) {
 		raw_spin_lock(&ring->lock);
 		return true;
 	}

@@ -2,6 +2,7 @@
  * open. */
 #include "device.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 #define TURNS 50
@@ -225,6 +226,42 @@ static void a_killed_reader_frees_the_seat(void **state)
     unload_with_emitter();
 }
 
+/* ---- its end with the kernel ----------------------------------------------------------------- */
+
+/* Opens the ring's reader, and takes what is there. */
+static void empty_the_ring(void)
+{
+    int fd = open_device(O_RDWR);
+    struct ring ring = map_ring(fd, 0);
+    while (next_record(&ring))
+        ;
+    release_records(&ring);
+    unmap_ring(&ring);
+    close(fd);
+}
+
+/* A panic stops the other CPUs wherever they are, then prints: to a console, which is a writer. */
+static void a_dying_kernel_does_not_wait_for_a_stopped_writer(void **state)
+{
+    (void)state;
+    if (cpus_online() == 1)
+        return; /* there is no other */
+    load_with_emitter("size=1048576");
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    assert_works(sched_setaffinity(0, sizeof first, &first));
+    bool done = false;
+    for (int tries = 0; !done && tries < 1000; tries++) {
+        empty_the_ring();
+        done = emitter_write("dying", 1);
+        if (!done)
+            assert_int_equal(errno, EAGAIN); /* not met within: once more */
+    }
+    assert_true(done);
+    unload_with_emitter();
+}
+
 #define LEAKS(kind)                                                                                \
     {                                                                                              \
 #kind ": fifty_lives_leave_nothing_behind", fifty_lives_leave_nothing_behind, NULL,        \
@@ -242,6 +279,7 @@ int main(void)
         LEAKS(fault),
         cmocka_unit_test_teardown(it_stays_while_it_is_used, unload_all),
         cmocka_unit_test_teardown(a_killed_reader_frees_the_seat, unload_all),
+        cmocka_unit_test_teardown(a_dying_kernel_does_not_wait_for_a_stopped_writer, unload_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

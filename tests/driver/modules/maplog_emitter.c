@@ -10,6 +10,8 @@
  *   nmi_every  so many records of a thread it sends itself an NMI, which emits one; 0: never
  *   again      0: a refused record is lost, its number too; 1: its number is tried again
  *   run        writing does all this, and returns when the threads are done
+ *   dying      writing stops the last CPU within maplog_emit(), as a panic does, then emits as the
+ *              dying kernel; EAGAIN: it was not met within, EDEADLK: it was waited for
  *   report     lines "CPU CONTEXT EMITTED REFUSED" about the last run
  */
 #include <linux/completion.h>
@@ -20,7 +22,9 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
+#include <linux/timekeeping.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 #include <asm/apic.h>
 #include <asm/nmi.h>
 
@@ -71,14 +75,28 @@ static int emit_next(enum emitted_context context)
 	return error;
 }
 
-static void send_nmi_to_this_cpu(void)
+static void send_nmi(unsigned int cpu)
 {
-	this_cpu_write(emitters.nmi_wanted, true);
+	WRITE_ONCE(per_cpu(emitters.nmi_wanted, cpu), true);
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
-	__apic_send_IPI_mask(cpumask_of(raw_smp_processor_id()), NMI_VECTOR);
+	__apic_send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 #else
-	apic->send_IPI_mask(cpumask_of(raw_smp_processor_id()), NMI_VECTOR);
+	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 #endif
+}
+
+static bool stop_wanted, stopped, go_on;
+
+/* In an NMI. The ring has room, so that a refusal says that this CPU is within maplog_emit(). */
+static void stop_within_a_writer(void)
+{
+	u64 limit = ktime_get_mono_fast_ns() + NSEC_PER_SEC;
+
+	if (maplog_emit(NULL, 0) != -ENOSPC)
+		return;
+	WRITE_ONCE(stopped, true);
+	while (!READ_ONCE(go_on) && ktime_get_mono_fast_ns() < limit)
+		cpu_relax();
 }
 
 static int on_nmi(unsigned int type, struct pt_regs *registers)
@@ -86,7 +104,10 @@ static int on_nmi(unsigned int type, struct pt_regs *registers)
 	if (!this_cpu_read(emitters.nmi_wanted))
 		return NMI_DONE;
 	this_cpu_write(emitters.nmi_wanted, false);
-	emit_next(EMITTED_NMI);
+	if (!READ_ONCE(stop_wanted))
+		emit_next(EMITTED_NMI);
+	else if (!stopped)
+		stop_within_a_writer();
 	return NMI_HANDLED;
 }
 
@@ -118,7 +139,7 @@ static int emit_all(void *unused)
 		start_timer(&emitter->timer);
 	while (source->next < records && !kthread_should_stop()) {
 		if (nmi_every && ++tries % nmi_every == 0)
-			send_nmi_to_this_cpu();
+			send_nmi(raw_smp_processor_id());
 		if (emit_next(EMITTED_THREAD) && again)
 			usleep_range(50, 200);
 		cond_resched();
@@ -191,6 +212,64 @@ static const struct file_operations run_methods = {
 	.write = run_write,
 };
 
+/* Long enough to be met while they are copied; three have room in the ring of the test. */
+#define LONG_BYTES 200000
+static u8 long_record[LONG_BYTES];
+
+static void emit_long_ones(struct work_struct *work)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		maplog_emit(long_record, LONG_BYTES);
+}
+static DECLARE_WORK(long_work, emit_long_ones);
+
+static int die_beside_a_writer(unsigned int cpu)
+{
+	bool *nmi_wanted = &per_cpu(emitters.nmi_wanted, cpu);
+	int error = -EAGAIN;
+
+	stopped = go_on = false;
+	WRITE_ONCE(stop_wanted, true);
+	schedule_work_on(cpu, &long_work);
+	while (!READ_ONCE(stopped) && work_busy(&long_work)) {
+		if (!READ_ONCE(*nmi_wanted))
+			send_nmi(cpu);
+		cpu_relax();
+	}
+	if (READ_ONCE(stopped)) {
+		++oops_in_progress;
+		error = maplog_emit("dying", 5) == -ENOSPC ? 0 : -EDEADLK;
+		--oops_in_progress;
+		WRITE_ONCE(go_on, true);
+	}
+	flush_work(&long_work);
+	while (READ_ONCE(*nmi_wanted))
+		cpu_relax();
+	WRITE_ONCE(stop_wanted, false);
+	return error;
+}
+
+static ssize_t dying_write(struct file *file, const char __user *text, size_t length,
+			   loff_t *offset)
+{
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	int error = -EINVAL;
+
+	mutex_lock(&one_run);
+	if (cpu != raw_smp_processor_id()) /* the caller stays on its CPU */
+		error = die_beside_a_writer(cpu);
+	mutex_unlock(&one_run);
+	return error ? error : length;
+}
+
+static const struct file_operations dying_methods = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = dying_write,
+};
+
 static int report_show(struct seq_file *lines, void *unused)
 {
 	unsigned int cpu, context;
@@ -221,6 +300,7 @@ static int __init emitter_init(void)
 	debugfs_create_u32("nmi_every", 0600, folder, &nmi_every);
 	debugfs_create_u32("again", 0600, folder, &again);
 	debugfs_create_file("run", 0200, folder, NULL, &run_methods);
+	debugfs_create_file("dying", 0200, folder, NULL, &dying_methods);
 	debugfs_create_file("report", 0400, folder, NULL, &report_fops);
 	return 0;
 }
