@@ -37,12 +37,17 @@ static const char *memory_name(enum ring_memory memory)
     return "unknown";
 }
 
+static bool fill_is_known(const struct ring_status *status)
+{
+    return status->filled <= status->data_bytes;
+}
+
 static void print_ring(uint32_t number, const struct ring_status *status)
 {
     char cpu[CELL_SIZE] = "all", fill[CELL_SIZE] = "nonsense", drops[CELL_SIZE];
     if (status->cpu != RING_EVERY_CPU)
         snprintf(cpu, sizeof cpu, "%" PRIu32, status->cpu);
-    if (status->filled <= status->data_bytes)
+    if (fill_is_known(status))
         snprintf(fill, sizeof fill, "%" PRIu64 " (%.0f %%)", status->filled,
                  100.0 * (double)status->filled / (double)status->data_bytes);
     snprintf(drops, sizeof drops, "%" PRIu64 " (%" PRIu64 " B)", status->dropped,
@@ -69,13 +74,14 @@ static int print_json(const struct ring_reader *reader)
     for (uint32_t i = 0; i < ring_reader_rings(reader); i++) {
         struct ring_status status;
         ring_reader_status(reader, i, &status);
-        json_t *object =
-            json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "ring", (json_int_t)i, "cpu",
-                      status.cpu == RING_EVERY_CPU ? json_null() : json_integer(status.cpu), "size",
-                      (json_int_t)status.data_bytes, "fill", (json_int_t)status.filled, "records",
-                      (json_int_t)status.records, "drops", (json_int_t)status.dropped,
-                      "dropped_bytes", (json_int_t)status.dropped_bytes, "refused_tails",
-                      (json_int_t)status.refused_tails, "memory", memory_name(status.memory));
+        json_t *object = json_pack(
+            "{s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:s}", "ring", (json_int_t)i, "cpu",
+            status.cpu == RING_EVERY_CPU ? json_null() : json_integer(status.cpu), "size",
+            (json_int_t)status.data_bytes, "fill",
+            fill_is_known(&status) ? json_integer((json_int_t)status.filled) : json_null(),
+            "records", (json_int_t)status.records, "drops", (json_int_t)status.dropped,
+            "dropped_bytes", (json_int_t)status.dropped_bytes, "refused_tails",
+            (json_int_t)status.refused_tails, "memory", memory_name(status.memory));
         json_array_append_new(array, object);
     }
     return print_json_document(array);

@@ -3,6 +3,9 @@
  * itself: its ring fills, and drops. It cannot hurt the kernel, nor the reader after it.
  */
 #include "device.h"
+#include "program.h"
+
+#include <jansson.h>
 
 #define SIZE 65536u
 
@@ -172,6 +175,26 @@ static void the_next_reader_finds_a_scribbled_header_whole(void **state)
     unload();
 }
 
+/* Nor does it mislead who looks: a fill that cannot be is no number. */
+static void device_shows_no_fill_when_the_tail_is_nonsense(void **state)
+{
+    load_kind(state, "size=65536");
+    int fd = open_device(O_RDWR);
+    struct ring_header *header = map_header(fd);
+    header->tail = header->head + 8;
+    int pipes[2];
+    assert_works(pipe2(pipes, O_CLOEXEC));
+    assert_exit(start((const char *const[WORDS_MAX]){"device", "--json"}, pipes[1]), 0);
+    close(pipes[1]);
+    json_t *rings = json_loadfd(pipes[0], 0, NULL);
+    close(pipes[0]);
+    assert_true(json_is_null(json_object_get(json_array_get(rings, 0), "fill")));
+    json_decref(rings);
+    munmap(header, PAGE);
+    close(fd);
+    unload();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_tail_within_a_record_does_no_harm),
         cmocka_unit_test(nonsense_while_everything_emits),
         cmocka_unit_test(the_next_reader_finds_a_scribbled_header_whole),
+        cmocka_unit_test(device_shows_no_fill_when_the_tail_is_nonsense),
     };
     return run_for_each_memory(tests, sizeof tests / sizeof *tests);
 }
