@@ -50,6 +50,18 @@ static uint64_t tail_of_the_ring(void)
     return tail;
 }
 
+/* Waits until the kernel has written so many records, whoever takes them. */
+static void wait_for_records(uint64_t records)
+{
+    int fd = open_device(O_RDONLY);
+    const struct ring_header *header = map_device(fd, PAGE, PROT_READ, 0);
+    assert_ptr_not_equal(header, MAP_FAILED);
+    for (int ticks = 0; __atomic_load_n(&header->records, __ATOMIC_ACQUIRE) < records; ticks++)
+        assert_true(ticks < PATIENCE && usleep(TICK_US) == 0);
+    munmap((void *)header, PAGE);
+    close(fd);
+}
+
 /* Calls take() for each record of the topic, partition by partition in order. */
 static uint64_t read_topic(void (*take)(const struct maplog_message *, void *), void *context)
 {
@@ -340,6 +352,7 @@ static void lines_of_the_kernels_log_come_into_the_topic(void **state)
     for (int i = 0; i < 100; i++)
         assert_int_equal(write(log, "<4>a line for the topic\n", 24), 24);
     close(log);
+    wait_for_records(100); /* a thread may print them later */
     wait_until_empty();
     kill(drain, SIGTERM);
     assert_exit(drain, 0);
@@ -402,9 +415,6 @@ static void errors_are_one_sentence_each(void **state)
     int fd = open_device(O_RDWR);
     assert_exit(DRAIN("--exit-eof"), 1);
     assert_said("busy");
-    /* Some ring is not what it should be. */
-    struct ring ring = map_ring(fd, 0);
-    unmap_ring(&ring);
     close(fd);
     assert_exit(START("drain", "/dev/null", "events", "--data", DATA, "--exit-eof"), 1);
     assert_said("/dev/null");
