@@ -48,10 +48,11 @@ def read_only_mount(path):
 
 
 def runnable(maplog):
-    """The program may lie where only root looks: a copy of it beside the data."""
+    """The programs may lie where only root looks: copies of them beside the data."""
+    for program in (PROGRAM, pathlib.Path(PROGRAM).with_name("maplog-lab")):
+        shutil.copy(program, maplog.directory)
+        os.chmod(maplog.directory / program.name, 0o755)
     copy = maplog.directory / "maplog"
-    shutil.copy(PROGRAM, copy)
-    os.chmod(copy, 0o755)
     maplog.command = lambda *words: [str(copy), *map(str, words), "--data", str(maplog.data)]
 
 
