@@ -49,9 +49,9 @@ def read_only_mount(path):
 
 def runnable(maplog):
     """The programs may lie where only root looks: copies of them beside the data."""
-    for program in (PROGRAM, pathlib.Path(PROGRAM).with_name("maplog-lab")):
-        shutil.copy(program, maplog.directory)
-        os.chmod(maplog.directory / program.name, 0o755)
+    for name in ("maplog", "maplog-lab"):
+        shutil.copy(pathlib.Path(PROGRAM).with_name(name), maplog.directory)
+        os.chmod(maplog.directory / name, 0o755)
     copy = maplog.directory / "maplog"
     maplog.command = lambda *words: [str(copy), *map(str, words), "--data", str(maplog.data)]
 
