@@ -284,8 +284,9 @@ kbuild = $(MAKE) --no-print-directory -C /lib/modules/$(KERNEL)/build M=$(CURDIR
     $(2) modules
 
 driver: ## build/driver/KERNEL/driver/maplog.ko, for the running kernel or KERNEL=RELEASE
-	@test -d /lib/modules/$(KERNEL)/build || { echo "There are no headers of kernel $(KERNEL)\
-	    (linux-headers-$(KERNEL)); KERNEL= names another one." >&2; exit 1; }
+	@test -d /lib/modules/$(KERNEL)/build || { echo >&2 \
+	    "There are no headers of kernel $(KERNEL) (linux-headers-$(KERNEL)); KERNEL= names another one."; \
+	    exit 1; }
 	@mkdir -p $(MODULE_TREE)/driver $(MODULE_TREE)/src/shm
 	@cp -pu driver/Kbuild $(filter-out %.mod.c,$(wildcard driver/*.[ch])) $(MODULE_TREE)/driver
 	@cp -pu src/shm/ring_layout.h $(MODULE_TREE)/src/shm

@@ -18,7 +18,9 @@ static int open_device(const char *path, enum ring_role role, int *fd)
         return error_set(result, "%s is busy: it has one reader at a time, another maplog drain?",
                          path);
     if (result == MAPLOG_DENIED)
-        return error_set(result, "%s cannot be opened: permission denied; its mode is root's alone",
+        return error_set(result,
+                         "%s cannot be opened: permission denied; it is root's alone, unless a "
+                         "udev rule lets a group in",
                          path);
     return result;
 }

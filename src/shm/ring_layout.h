@@ -92,10 +92,17 @@ struct ring_record {
 #define RING_RECORD_BYTES(length)                                                                  \
     (((__u64)(length) + sizeof(struct ring_record) + RING_ALIGN - 1) & ~(__u64)(RING_ALIGN - 1))
 
-/* The longest payload of a ring: what leaves room for three more like it. */
-#define RING_RECORD_MAX(data_bytes) ((__u32)((data_bytes) / 4 - sizeof(struct ring_record)))
+/* The longest payload of a ring: what leaves room for three more like it, and of a large ring what
+ * a topic takes with all its headers (max.message.bytes, 1 MiB by default) and is copied in a
+ * moment, since interrupts may be off meanwhile. */
+#define RING_RECORD_LIMIT ((1u << 20) - 4096u)
+#define RING_RECORD_MAX(data_bytes)                                                                \
+    ((data_bytes) / 4 < RING_RECORD_LIMIT ? (__u32)((data_bytes) / 4 - sizeof(struct ring_record)) \
+                                          : RING_RECORD_LIMIT)
 
 _Static_assert(__builtin_offsetof(struct ring_header, head) == 128, "the kernel's words");
 _Static_assert(__builtin_offsetof(struct ring_header, tail) == 256, "the reader's words");
 _Static_assert(sizeof(struct ring_header) == 384, "a ring's header");
 _Static_assert(sizeof(struct ring_record) == 24, "a record's header");
+_Static_assert(RING_RECORD_MAX(RING_DATA_MIN) == 1000, "the longest payload of the smallest ring");
+_Static_assert(RING_RECORD_MAX(RING_DATA_MAX) == RING_RECORD_LIMIT, "and of the largest");
