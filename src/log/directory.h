@@ -77,9 +77,22 @@ struct partition *directory_opened(struct directory *directory, uint32_t slot);
 int directory_take_seat(struct directory *directory, uint32_t *seat);
 void directory_leave_seat(struct directory *directory, uint32_t seat);
 
-/* topics.c: changes, each under LOCK_CATALOG. */
+/* topics_create.c, topics.c: changes, each under LOCK_CATALOG. */
 int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,
                            const char *const *configs);
+/* A topic that is wanted, and what became of it. */
+struct topic_creation {
+    const char *topic;
+    int32_t partitions;         /* 0: one */
+    const char *const *configs; /* "name=value", NULL-terminated; or NULL */
+    struct uuid id;             /* out */
+    int result;                 /* out: as directory_create_topic() */
+    char *error;                /* out: of a failure, free() it; NULL: none, or no memory */
+};
+/* The same for many with one change of the catalog, thus two syncs for all of them. Who is refused
+ * does not keep the others out. */
+void directory_create_topics(struct directory *directory, struct topic_creation *wanted,
+                             size_t count);
 int directory_delete_topic(struct directory *directory, const char *topic);
 
 /* A topic that comes with its records (import). */

@@ -1,4 +1,5 @@
 /* create_topics.c - CreateTopics. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -174,25 +175,10 @@ static int16_t put_configs(struct creation *now)
     return KAFKA_NONE;
 }
 
-static int16_t create(struct creation *now)
-{
-    struct directory *directory = now->broker->directory;
-    int result = directory_create_topic(directory, now->name, now->partitions, now->configs);
-    if (result == MAPLOG_LIMIT)
-        return refuse(now, KAFKA_INVALID_PARTITIONS, error_text());
-    if (result)
-        return refuse(now, result == MAPLOG_INVALID ? KAFKA_INVALID_CONFIG : broker_error(result),
-                      error_text());
-    configs_tell_compaction(now->broker, now->name, now->configs);
-    struct maplog_topic made;
-    if (directory_topic(directory, now->name, &made) == 0)
-        uuid_parse(made.id, &now->to->topic_id);
-    return KAFKA_NONE;
-}
+/* ---- one after the other --------------------------------------------------------------------- */
 
-static int16_t create_one(struct creation *now)
+static int16_t check(struct creation *now)
 {
-    const struct create_topics_request *body = now->request->body;
     int16_t error = check_name(now);
     if (!error)
         error = check_partitions(now);
@@ -200,8 +186,6 @@ static int16_t create_one(struct creation *now)
         error = read_configs(now);
     if (!error && now->request->header.api_version >= VERSION_CONFIGS)
         error = put_configs(now);
-    if (!error && !body->validate_only)
-        error = create(now);
     if (error)
         return error;
     now->to->num_partitions = now->partitions;
@@ -209,27 +193,75 @@ static int16_t create_one(struct creation *now)
     return KAFKA_NONE;
 }
 
-static bool create_all(struct broker *broker, struct broker_request *request)
+static int16_t refusal(struct creation *now, const struct topic_creation *made)
+{
+    /* Another of this request may have taken the name, or one like it. */
+    int16_t error = made->result == MAPLOG_INVALID ? check_name(now) : KAFKA_NONE;
+    if (error)
+        return error;
+    refuse(now, KAFKA_NONE, made->error ? made->error : "no memory for the reason");
+    if (made->result == MAPLOG_LIMIT)
+        return KAFKA_INVALID_PARTITIONS;
+    return made->result == MAPLOG_INVALID ? KAFKA_INVALID_CONFIG : broker_error(made->result);
+}
+
+/* Makes those without an error, with one change of the catalog. */
+static bool create_valid(struct broker *broker, struct creation *all, int32_t count)
+{
+    struct arena *arena = &all->request->arena;
+    struct topic_creation *wanted = arena_take_array(arena, (size_t)count, sizeof *wanted);
+    size_t used = 0;
+    if (!wanted)
+        return false;
+    for (int32_t i = 0; i < count; i++) {
+        if (!all[i].to->error_code)
+            wanted[used++] = (struct topic_creation){
+                .topic = all[i].name,
+                .partitions = all[i].partitions,
+                .configs = all[i].configs,
+            };
+    }
+    directory_create_topics(broker->directory, wanted, used);
+    const struct topic_creation *made = wanted;
+    for (int32_t i = 0; i < count; i++) {
+        if (all[i].to->error_code)
+            continue;
+        if (made->result) {
+            all[i].to->error_code = refusal(&all[i], made);
+        } else {
+            configs_tell_compaction(broker, all[i].name, all[i].configs);
+            all[i].to->topic_id = made->id;
+        }
+        free(made->error);
+        made++;
+    }
+    return true;
+}
+
+/* Checks what was asked for, each name once, and prepares the answers. Their number, or -1 without
+ * memory. */
+static int32_t check_all(struct broker *broker, struct broker_request *request,
+                         struct creation *all)
 {
     const struct create_topics_request *body = request->body;
     struct create_topics_response *answer = request->answer;
     int32_t count = body->topics_count;
     const char **names = arena_take_array(&request->arena, (size_t)count, sizeof *names);
-    answer->topics = wire_array(&request->arena, &wire_create_topics_response_topics, count);
-    if (!names || !answer->topics)
-        return false;
+    if (!names)
+        return -1;
     for (int32_t i = 0; i < count; i++) {
         if (!(names[i] = admin_copy(&request->arena, body->topics[i].name)))
-            return false;
+            return -1;
     }
     const enum admin_twin *twins = admin_twins(&request->arena, names, count);
     if (!twins)
-        return false;
+        return -1;
     for (int32_t i = 0; i < count; i++) {
         if (twins[i] == ADMIN_AGAIN)
             continue;
+        struct creation *now = &all[answer->topics_count];
         answered *to = &answer->topics[answer->topics_count++];
-        struct creation now = {
+        *now = (struct creation){
             .broker = broker,
             .request = request,
             .topic = &body->topics[i],
@@ -241,10 +273,31 @@ static bool create_all(struct broker *broker, struct broker_request *request)
         to->num_partitions = to->replication_factor = -1;
         to->configs_count = -1; /* null */
         to->error_code = twins[i] == ADMIN_SINGLE
-                             ? create_one(&now)
-                             : refuse(&now, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
-        if (to->error_code)
+                             ? check(now)
+                             : refuse(now, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+    }
+    return answer->topics_count;
+}
+
+static bool create_all(struct broker *broker, struct broker_request *request)
+{
+    const struct create_topics_request *body = request->body;
+    struct create_topics_response *answer = request->answer;
+    size_t size = (size_t)body->topics_count;
+    struct creation *all = arena_take_array(&request->arena, size, sizeof *all);
+    answer->topics =
+        wire_array(&request->arena, &wire_create_topics_response_topics, body->topics_count);
+    if (!all || !answer->topics)
+        return false;
+    int32_t count = check_all(broker, request, all);
+    if (count < 0 || (count > 0 && !body->validate_only && !create_valid(broker, all, count)))
+        return false;
+    for (int32_t i = 0; i < count; i++) {
+        answered *to = all[i].to;
+        if (to->error_code) {
             to->configs_count = -1;
+            to->num_partitions = to->replication_factor = -1;
+        }
     }
     return true;
 }

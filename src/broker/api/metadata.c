@@ -239,30 +239,51 @@ static int16_t creation_error(int result)
     }
 }
 
+/* Which topics of the request are to be made, as wanted[i] for its topic places[i]; their number.
+ */
+static size_t list_missing(struct broker *broker, struct broker_request *request,
+                           struct topic_creation *wanted, int32_t *places)
+{
+    const struct metadata_request *body = request->body;
+    int32_t partitions = BROKER_SETTING(broker, num_partitions);
+    size_t count = 0;
+    pthread_mutex_lock(&broker->directory->lock);
+    for (int32_t t = 0; t < body->topics_count; t++) {
+        char *name = is_to_create(broker, request, t)
+                         ? admin_copy(&request->arena, body->topics[t].name)
+                         : NULL;
+        if (!name)
+            continue;
+        wanted[count] = (struct topic_creation){.topic = name, .partitions = partitions};
+        places[count++] = t;
+    }
+    pthread_mutex_unlock(&broker->directory->lock);
+    return count;
+}
+
 static void create_missing(struct broker_request *request)
 {
     struct metadata_state *state = request->state;
     struct broker *broker = state->admin.broker;
-    const struct metadata_request *body = request->body;
-    int32_t partitions = BROKER_SETTING(broker, num_partitions);
-    state->created =
-        arena_take_array(&request->arena, (size_t)body->topics_count, sizeof *state->created);
-    for (int32_t t = 0; state->created && t < body->topics_count; t++) {
-        pthread_mutex_lock(&broker->directory->lock);
-        bool wanted = is_to_create(broker, request, t);
-        pthread_mutex_unlock(&broker->directory->lock);
-        char *name = wanted ? admin_copy(&request->arena, body->topics[t].name) : NULL;
-        if (!name)
-            continue;
-        int result = directory_create_topic(broker->directory, name, partitions, NULL);
-        state->created[t] = creation_error(result);
-        if (result && result != MAPLOG_EXISTS) {
-            error_prefix(result, "topic %s was asked for and is not created", name);
+    size_t size = (size_t)((const struct metadata_request *)request->body)->topics_count;
+    struct topic_creation *wanted = arena_take_array(&request->arena, size, sizeof *wanted);
+    int32_t *places = arena_take_array(&request->arena, size, sizeof *places);
+    state->created = arena_take_array(&request->arena, size, sizeof *state->created);
+    if (!wanted || !places || !state->created) {
+        admin_fail(request);
+        return;
+    }
+    size_t count = list_missing(broker, request, wanted, places);
+    directory_create_topics(broker->directory, wanted, count);
+    for (size_t i = 0; i < count; i++) {
+        state->created[places[i]] = creation_error(wanted[i].result);
+        if (wanted[i].result && wanted[i].result != MAPLOG_EXISTS) {
+            error_set(wanted[i].result, "topic %s was asked for and is not created: %s",
+                      wanted[i].topic, wanted[i].error ? wanted[i].error : "no memory");
             broker_note_seldom(broker, 'W', error_text());
         }
+        free(wanted[i].error);
     }
-    if (!state->created)
-        admin_fail(request);
 }
 
 static bool is_any_missing(struct broker *broker, const struct broker_request *request)

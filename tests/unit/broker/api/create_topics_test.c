@@ -242,6 +242,30 @@ static void assignments_name_this_broker(void **state)
     assert_int_equal(partitions_of("assigned"), 2);
 }
 
+/* All of a request are stored at once; those that cannot be made do not keep the others out. */
+static void many_topics_are_one_change(void **state)
+{
+    (void)state;
+    struct call call;
+    asked topics[] = {topic("a.one", 1, 1), topic("a/b", 1, 1), topic("a_one", 1, 1),
+                      topic("two", 0, 1), topic("three", 3, 1)};
+    uint64_t before = directory_generation(log_directory);
+    const response *answer = ask(&call, 7, topics, 5);
+    assert_int_equal(answer->topics_count, 5);
+    static const int16_t errors[] = {KAFKA_NONE, KAFKA_INVALID_TOPIC_EXCEPTION,
+                                     KAFKA_INVALID_TOPIC_EXCEPTION, KAFKA_INVALID_PARTITIONS,
+                                     KAFKA_NONE};
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(answer->topics[i].error_code, errors[i]);
+        assert_int_equal(answer->topics[i].error_message.size > 0, errors[i] != 0);
+        assert_int_equal(answer->topics[i].num_partitions, errors[i] ? -1 : i ? 3 : 1);
+    }
+    call_end(&call);
+    assert_int_equal(partitions_of("a.one"), 1);
+    assert_int_equal(partitions_of("three"), 3);
+    assert_int_equal(directory_generation(log_directory), before + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_make, broker_remove)
 
 int main(void)
@@ -257,6 +281,7 @@ int main(void)
         TEST(settings_are_taken_and_told),
         TEST(bad_settings_are_refused),
         TEST(assignments_name_this_broker),
+        TEST(many_topics_are_one_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
