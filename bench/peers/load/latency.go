@@ -13,6 +13,9 @@ import (
 const (
 	longestLatency = int64(10 * time.Minute)
 	digits         = 3
+	// With one CPU the runtime would let one thread run at a time, and take it from the sender, which sleeps in
+	// short system calls, only every 10 ms. With two the kernel decides who is next.
+	latencyThreads = 2
 )
 
 // latency sends at --rate by an open-loop schedule and takes the time of each record from when it was due
@@ -22,6 +25,7 @@ const (
 func latency(ctx context.Context, server driver, o *options, found results) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), latencyThreads))
 	producers, err := prepare(ctx, server, []string{o.topic}, 1)
 	if err != nil {
 		return err
