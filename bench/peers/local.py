@@ -25,6 +25,7 @@ SOURCES = HERE / "local"
 CACHE = ROOT / "build/peers/local"
 BUILD_SECONDS, RUN_SECONDS = 1800, 300
 CPUS = "0,1"
+MEMORY = 2 << 30  # bytes that are backed before each run; more than any of them fills
 C_FLAGS = ["-std=gnu17", "-O2", "-D_GNU_SOURCE", f"-I{ROOT}/include", f"-I{ROOT}/src"]
 JARS = {"chronicle-queue": "net.openhft:chronicle-queue:2026.4", "aeron": "io.aeron:aeron-all:1.51.0",
         "disruptor": "com.lmax:disruptor:4.0.0", "histogram": "org.hdrhistogram:HdrHistogram:2.2.2",
@@ -207,6 +208,7 @@ def one(book, workload, peer, profile, data, quick):
     with tempfile.TemporaryDirectory(prefix=f"{peer.name}-", dir=data) as folder:
         command = words(workload, peer, profile, folder, quick)
         shown = " ".join(command).replace(folder, "DIRECTORY")
+        measure.touch_memory(MEMORY)
         try:
             found = run_once(command)
         except (RuntimeError, subprocess.TimeoutExpired) as failure:

@@ -1,5 +1,6 @@
 """What a process tree costs: CPU time, memory, bytes on disk, calls that sync; and whether the machine is quiet."""
 import contextlib
+import mmap
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 
+MADV_POPULATE_WRITE = 23  # of linux/mman.h, from 5.14 on
 CPUCLOCK_SCHED = 2  # of linux/posix-timers: runtime by the scheduler, in nanoseconds
 SYNCS = ("fsync", "fdatasync", "msync", "sync_file_range", "syncfs", "sync")
 QUIET = 0.10  # of all CPUs' time; above it something else runs
@@ -40,6 +42,16 @@ def memory(pids):
         for kind, size in re.findall(r"^(Pss_\w+):\s+(\d+) kB", read(f"/proc/{pid}/smaps_rollup"), re.M):
             kinds[kind] = kinds.get(kind, 0) + int(size) * 1024
     return {"private": kinds["Pss_Anon"], "page_cache": kinds["Pss_File"] + kinds["Pss_Shmem"]}
+
+
+def touch_memory(size):
+    """So much free memory is backed by the machine below: in a virtual machine the first use of a page costs a fault
+    of its host, some microseconds each, which would be charged to whoever fills the page cache next. In huge pages,
+    since what is freed in large pieces is taken first, and at once, before it is given back to the host."""
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory_of_nobody:
+        with contextlib.suppress(OSError):  # a kernel without them
+            memory_of_nobody.madvise(mmap.MADV_HUGEPAGE)
+            memory_of_nobody.madvise(MADV_POPULATE_WRITE)
 
 
 class Peak:
