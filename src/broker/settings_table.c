@@ -64,8 +64,10 @@ const struct setting_row setting_rows[] = {
          "Whether clients may delete topics."),
     INT("fetch.max.bytes", "57671680", DYNAMIC, fetch_max_bytes, 1024, INT32_MAX,
         "Most bytes of records in one answer to Fetch; the first batch always fits."),
-    INT("group.initial.rebalance.delay.ms", "3000", DYNAMIC, group_initial_rebalance_delay_ms, 0,
-        INT32_MAX, "How long the first rebalance of an empty group waits for more members."),
+    INT("group.initial.rebalance.delay.ms", "0", DYNAMIC, group_initial_rebalance_delay_ms, 0,
+        INT32_MAX,
+        "How long the first rebalance of an empty group waits for more members. 0 as in the "
+        "configuration that Kafka ships; without one Kafka waits 3000."),
     INT("group.max.session.timeout.ms", "1800000", DYNAMIC, group_max_session_ms, 1, INT32_MAX,
         "Longest session timeout that a member of a group may ask for."),
     INT("group.max.size", "2147483647", DYNAMIC, group_max_size, 1, INT32_MAX,
