@@ -25,7 +25,8 @@ SOURCES = HERE / "local"
 CACHE = ROOT / "build/peers/local"
 BUILD_SECONDS, RUN_SECONDS = 1800, 300
 CPUS = "0,1"
-MEMORY = 2 << 30  # bytes that are backed before each run; more than any of them fills
+RESERVE = 2 << 30
+OVERHEAD = 100  # bytes of a record in a file beside its own, at most
 C_FLAGS = ["-std=gnu17", "-O2", "-D_GNU_SOURCE", f"-I{ROOT}/include", f"-I{ROOT}/src"]
 JARS = {"chronicle-queue": "net.openhft:chronicle-queue:2026.4", "aeron": "io.aeron:aeron-all:1.51.0",
         "disruptor": "com.lmax:disruptor:4.0.0", "histogram": "org.hdrhistogram:HdrHistogram:2.2.2",
@@ -67,8 +68,9 @@ def build(*command, **others):
 # ---- the peers -------------------------------------------------------------------------------------
 
 class Peer:
-    """One program. `slow`: it gets so many times fewer records where only throughput counts."""
-    persistent, processes, slow = False, 2, 1
+    """One program. `slow`: it gets so many times fewer records where only throughput counts. `memory`: what it fills
+    beside its records."""
+    persistent, processes, slow, memory = False, 2, 1, 32 << 20
 
     def __init__(self, name, title, profiles=("default",), settings=(), **others):
         self.name, self.title, self.profiles, self.settings = name, title, profiles, list(settings)
@@ -103,7 +105,7 @@ class Native(Peer):
 
 class Java(Peer):
     """Java: Maven's jars with exact versions; all programs in one folder of classes."""
-    jar = None
+    jar, memory = None, 512 << 20
 
     def install(self):
         need("java", "javac", "mvn")
@@ -202,13 +204,20 @@ def run_once(command):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def one(book, workload, peer, profile, data, quick):
-    """One run in a fresh folder, its figures into the book."""
+def memory_of(workload, peer, quick):
+    """Bytes that a run fills in all."""
+    size, counts = WORKLOADS[workload][1], WORKLOADS[workload][4 if quick else 3]
+    return peer.memory + (sum(counts) * (size + OVERHEAD) if peer.persistent else 0)
+
+
+def one(book, workload, subject, place):
+    """One run in a fresh folder, its figures into the book. subject: (peer, profile); place: (folder, quick, reserve)."""
+    (peer, profile), (data, quick, reserve) = subject, place
     subject = peer.name, profile
     with tempfile.TemporaryDirectory(prefix=f"{peer.name}-", dir=data) as folder:
         command = words(workload, peer, profile, folder, quick)
         shown = " ".join(command).replace(folder, "DIRECTORY")
-        measure.touch_memory(MEMORY)
+        reserve.give(memory_of(workload, peer, quick))
         try:
             found = run_once(command)
         except (RuntimeError, subprocess.TimeoutExpired) as failure:
@@ -265,6 +274,7 @@ def install(book, only=None):
 
 def run(book, data, quick=False, only=None, workloads=None, say=print):
     """Measures all in turns in `data`, a folder on the disk. Returns what `peers` of the document says of them."""
+    reserve = measure.Reserve(RESERVE)
     there, said = install(book, only)
     for name, about in said.items():
         say(f"{name}: " + ("absent: " + about["absent"] if "absent" in about else "built"))
@@ -273,7 +283,8 @@ def run(book, data, quick=False, only=None, workloads=None, say=print):
         for number in range(rounds.QUICK_RUNS if quick else rounds.RUNS):
             of_round = {}
             for peer, profile in rounds.order(subjects, number):
-                found = one(book, workload, peer, profile, data, quick)
+                found = one(book, workload, (peer, profile), (data, quick, reserve))
+                reserve.hold()
                 of_round[peer.name, profile] = found
                 say(f"{workload} {number + 1} {peer.name} {profile}: " + shown(found))
             price(book, workload, of_round)

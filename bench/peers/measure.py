@@ -44,14 +44,37 @@ def memory(pids):
     return {"private": kinds["Pss_Anon"], "page_cache": kinds["Pss_File"] + kinds["Pss_Shmem"]}
 
 
-def touch_memory(size):
-    """So much free memory is backed by the machine below: in a virtual machine the first use of a page costs a fault
-    of its host, some microseconds each, which would be charged to whoever fills the page cache next. In huge pages,
-    since what is freed in large pieces is taken first, and at once, before it is given back to the host."""
-    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory_of_nobody:
+class Reserve:
+    """Memory that is backed by the machine below, until a run needs it. In a virtual machine the first use of a page
+    costs a fault of its host, some microseconds each, and what is free for some seconds is given back to the host,
+    which takes time as well: either would be charged to whoever runs just then. In huge pages, since what is freed in
+    large pieces is taken first."""
+    PIECE = 2 << 20
+
+    def __init__(self, size):
+        self.size, self.given = min(size, available_memory() // 4) // self.PIECE * self.PIECE, 0
+        self.memory = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         with contextlib.suppress(OSError):  # a kernel without them
-            memory_of_nobody.madvise(mmap.MADV_HUGEPAGE)
-            memory_of_nobody.madvise(MADV_POPULATE_WRITE)
+            self.memory.madvise(mmap.MADV_HUGEPAGE)
+        self.hold()
+
+    def hold(self):
+        """Takes what is missing: after files were deleted, or when more is needed than is left."""
+        with contextlib.suppress(OSError):  # a kernel before 5.14
+            self.memory.madvise(MADV_POPULATE_WRITE)
+        self.given = 0
+
+    def give(self, size):
+        """Frees so much of it, or all, for what is about to run."""
+        size = min(self.size, (size + self.PIECE - 1) // self.PIECE * self.PIECE)
+        if size > self.size - self.given:
+            self.hold()
+        self.memory.madvise(mmap.MADV_DONTNEED, self.given, size)
+        self.given += size
+
+
+def available_memory():
+    return int(re.search(r"^MemAvailable:\s+(\d+) kB", read("/proc/meminfo"), re.M)[1]) * 1024
 
 
 class Peak:

@@ -22,7 +22,7 @@ FEW = 0.95  # of the rate that was asked for; below, the server could not keep u
 SERVER_CPU, LOAD_CPU = 0, 1
 TOPICS_LIMIT = 60  # seconds: making a thousand takes some servers long
 FEWEST = 200   # records of a run
-SPARE = 128 << 20  # bytes of memory that is free and backed at the begin of each run, beside what its records take
+SPARE = 64 << 20  # bytes of memory that is backed for each run, beside what its records take
 STRACED = 100  # records, one under way at a time: each needs a sync of its own
 
 
@@ -78,6 +78,7 @@ class Session:
         if self.server:
             self.server.remove()
             self.place["servers"].discard(self.server)
+            self.place["reserve"].hold()
             self.server = None
 
     # The load.
@@ -120,7 +121,7 @@ class Session:
     def load(self, mode, limit=None, **options):
         """What the program printed, and the server's CPU time beside it as "server_cpu"."""
         words = self.words(mode, acks=self.server.acks, **options)
-        measure.touch_memory(SPARE + options.get("count", 0) * options.get("size", 0) * 5 // 4)
+        self.place["reserve"].give(SPARE + options.get("count", 0) * options.get("size", 0) * 5 // 4)
         before = measure.cpu_seconds(self.server.pids())
         found = json.loads(self.end(self.begin(words), limit)[0])
         found["server_cpu"] = measure.cpu_seconds(self.server.pids()) - before
@@ -284,7 +285,7 @@ class Session:
 
     def run_tool(self, workload, words, parse):
         words = [*self.client, *words]
-        measure.touch_memory(4 * SPARE)
+        self.place["reserve"].give(4 * SPARE)
         before = measure.cpu_seconds(self.server.pids())
         out, err = self.end(self.begin(words))
         records, size, rate = parse(out + err)
