@@ -162,6 +162,19 @@ def test_private_memory_and_mapped_files_are_told_apart(tmp_path):
     assert second["page_cache"] >= 32 << 20 > second["private"]
 
 
+def test_the_reserve_gives_memory_and_takes_it_again():
+    own = [os.getpid()]
+    reserve = measure.Reserve(64 << 20)
+    held = measure.memory(own)["private"]
+    reserve.give(20 << 20)
+    assert held - measure.memory(own)["private"] >= 16 << 20
+    reserve.give(60 << 20)  # more than is left: taken anew first
+    assert held - measure.memory(own)["private"] >= 48 << 20
+    reserve.hold()
+    assert abs(held - measure.memory(own)["private"]) < 8 << 20
+    reserve.give(1 << 40)  # all of it is all there is
+
+
 def test_the_peak_is_kept():
     with child("") as program:
         with measure.Peak(lambda: [program.pid], 0.01) as peak:

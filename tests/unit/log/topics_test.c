@@ -1,13 +1,11 @@
-/* topics_test.c - changes of the catalog while others are attached, and what a failed one leaves.
- */
+/* topics_test.c - topics that are made, altered and deleted while others are attached, and what a
+ * failed change leaves. */
 #include "log_fixture.h"
 
 #include <dirent.h>
-#include <pthread.h>
 
 #include "log/durable.h"
 #include "log/duty.h"
-#include "os/lock.h"
 
 static const char *const no_configs[] = {NULL};
 
@@ -127,51 +125,6 @@ static void a_change_that_cannot_be_stored_did_not_happen(void **state)
     log_fill(kept, 3, 10, 0);
     assert_int_equal(log_walk(kept), 6);
     assert_true(exists(other, "kept"));
-    directory_drop(other);
-}
-
-struct changer {
-    struct directory *directory;
-    char prefix;
-    const char *failure;
-};
-
-static void *change(void *argument)
-{
-    struct changer *changer = argument;
-    char name[16];
-    for (int i = 0; i < 20; i++) {
-        snprintf(name, sizeof name, "%c%d", changer->prefix, i);
-        if (directory_create_topic(changer->directory, name, 1, no_configs))
-            changer->failure = "not created";
-        if (i % 2 && directory_delete_topic(changer->directory, name))
-            changer->failure = "not deleted";
-    }
-    return NULL;
-}
-
-static void changes_take_turns(void **state)
-{
-    (void)state;
-    struct directory *other = log_attach();
-    struct changer changers[] = {{log_directory, 'a', NULL},
-                                 {log_directory, 'b', NULL},
-                                 {other, 'c', NULL},
-                                 {other, 'd', NULL}};
-    pthread_t threads[4];
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, change, &changers[i]), 0);
-    for (int i = 0; i < 4; i++) {
-        pthread_join(threads[i], NULL);
-        if (changers[i].failure)
-            fail_msg("%s", changers[i].failure);
-    }
-    for (int i = 0; i < 80; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%c%d", "abcd"[i % 4], i / 4);
-        assert_int_equal(exists(log_directory, name), i / 4 % 2 == 0);
-        assert_int_equal(exists(other, name), i / 4 % 2 == 0);
-    }
     directory_drop(other);
 }
 
@@ -330,55 +283,6 @@ static void a_writer_that_is_stopped_holds_up_no_deletion(void **state)
     assert_int_equal(log_walk(again), 5);
 }
 
-/* ---- who asks meanwhile ---------------------------------------------------------------------- */
-
-static volatile sig_atomic_t passages, found_free;
-
-static void look(int signal_number)
-{
-    (void)signal_number;
-    passages++;
-    if (pthread_mutex_trylock(&log_directory->lock) == 0) {
-        found_free++;
-        pthread_mutex_unlock(&log_directory->lock);
-    }
-}
-
-/* What the disk and other processes hold up is the change alone: whoever asks for a topic at that
- * moment is answered. */
-static void a_change_holds_up_nobody_who_asks(void **state)
-{
-    (void)state;
-    static const char *const points[] = {"topics-slots", "topics-stored", "delete-noted",
-                                         "delete-told", "delete-renamed"};
-    signal(SIGUSR1, look);
-    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
-        passages = found_free = 0;
-        fault_signal_at(points[i], 1, SIGUSR1);
-        log_fill(log_topic("orders", NULL, NULL, NULL), 1, 10, 1);
-        assert_ok(directory_delete_topic(log_directory, "orders"));
-        fault_signal_at(NULL, 0, 0);
-        assert_int_equal(passages, 1);
-        assert_int_equal(found_free, 1);
-    }
-    signal(SIGUSR1, SIG_DFL);
-}
-
-/* Behind one that waited in vain nobody waits again, until the lock can be had. */
-static void a_held_catalog_is_not_waited_for_again(void **state)
-{
-    (void)state;
-    struct directory *other = log_attach();
-    assert_ok(lock_try(other->view.lock_fd, log_path, LOCK_CATALOG, true));
-    log_directory->catalog_held = true;
-    for (int i = 0; i < 100; i++)
-        assert_code(MAPLOG_TIMED_OUT, directory_create_topic(log_directory, "t", 1, NULL));
-    lock_release(other->view.lock_fd, LOCK_CATALOG);
-    assert_ok(directory_create_topic(log_directory, "t", 1, NULL));
-    assert_false(log_directory->catalog_held);
-    directory_drop(other);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_make, log_remove)
 
 int main(void)
@@ -387,14 +291,11 @@ int main(void)
         TEST(others_see_every_change),
         TEST(what_makes_no_sense_is_refused),
         TEST(a_change_that_cannot_be_stored_did_not_happen),
-        TEST(changes_take_turns),
         TEST(a_dead_changer_loses_nobody_elses_topic),
         TEST(a_death_while_creating_leaves_nothing_in_the_way),
         TEST(a_death_while_deleting_is_made_up_for),
         TEST(a_topic_made_anew_has_no_checkpoints),
         TEST(a_writer_that_is_stopped_holds_up_no_deletion),
-        TEST(a_change_holds_up_nobody_who_asks),
-        TEST(a_held_catalog_is_not_waited_for_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
