@@ -250,8 +250,9 @@ def price(book, workload, of_round):
 
 
 def describe(peer, version):
-    return {"title": peer.title, "version": version, "settings": peer.settings, "profiles": list(peer.profiles),
-            "persistent": peer.persistent, "processes": peer.processes}
+    kept = "every record can be read again" if peer.persistent else "not persistent"
+    alone = "" if peer.processes == 2 else ", one process"
+    return {"title": peer.title, "version": version, "settings": {kept + alone: peer.settings}}
 
 
 def install(book, only=None):
@@ -294,25 +295,13 @@ def run(book, data, quick=False, only=None, workloads=None, say=print):
     return said
 
 
-def tell(book, said):
-    """Why a peer is absent, or how it was set, as rows of their own."""
-    for name, about in said.items():
-        if "absent" in about:
-            book.note("local", (name, ""), "absent: " + about["absent"])
-            continue
-        kept = "persistent: every record can be read again" if about["persistent"] else "not persistent"
-        for text in [kept, f"processes: {about['processes']}", *about["settings"]]:
-            book.note("local", (name, ""), text, "settings")
-
-
 def measurements(quick=False, only=None):
-    """All results, as rows of the document; the data lie where those of the servers do."""
+    """(all results as rows of the document, the peers); the data lie where those of the servers do."""
     book = rounds.Book()
     place = os.environ.get("MAPLOG_BENCH_DIR", "/var/tmp")
     with tempfile.TemporaryDirectory(prefix="maplog-local-", dir=place) as data:
         said = run(book, data, quick, only)
-    tell(book, said)
-    return book.records()
+    return book.records(), {f"{name}, one machine": about for name, about in said.items()}
 
 
 def shown(found):

@@ -179,6 +179,7 @@ def machine():
     cpus = re.findall(r"model name\s*:\s*(.*)", read("/proc/cpuinfo"))
     total = re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo"))
     part = busy()
-    return {"cpu": cpus[0] if cpus else os.uname().machine, "cpus": os.cpu_count(), "kernel": os.uname().release,
+    ahead = [int(read(path)) for path in pathlib.Path("/sys/block").glob("*/queue/read_ahead_kb")]
+    return {"read_ahead_kb": max(ahead, default=0), "cpu": cpus[0] if cpus else os.uname().machine, "cpus": os.cpu_count(), "kernel": os.uname().release,
             "memory_bytes": int(total.group(1)) * 1024 if total else 0, "load_before": read("/proc/loadavg").split()[:3],
             "busy_before": round(part, 3), "quiet": part <= QUIET, "time": time.strftime("%Y-%m-%d %H:%M:%S %Z")}

@@ -1,10 +1,10 @@
-"""Results as a table, sentences and pictures. What is said of a difference follows from the spreads."""
-import pathlib
+"""Results as tables, sentences and pictures. What is said of a difference follows from the spreads."""
 import re
 import shutil
 import subprocess
 
 import rounds
+import sheets
 
 BEGIN, END = "<!-- begin: bench/peers -->", "<!-- end: bench/peers -->"
 LESS = ("us", "s", "s/GB", "s/million", "bytes", "CPUs", "calls", "records", "")  # units of which less is better
@@ -22,10 +22,10 @@ PICTURES = [("peers-produce", "produced, records/s", "rate", ["produce_memory_10
 
 def number(value):
     """Three digits that matter, with a word for the thousands."""
-    for limit, word in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
+    for limit, unit, word in ((1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e4, 1e3, " k")):
         if abs(value) >= limit:
-            return f"{value / limit * (10 if word == ' k' else 1):.3g}{word}"
-    return f"{value:.3g}"
+            return f"{value / unit:.3g}{word}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{round(value, -1):.0f}"
 
 
 def more_is_better(record):
@@ -86,8 +86,8 @@ def lost(records):
 def about(document):
     machine = document["machine"]
     lines = [f"{machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_bytes'] / 2**30:.0f} GiB, "
-             f"Linux {machine['kernel']}, {machine['time']}; {machine['busy_before']:.0%} busy before, load "
-             f"{' '.join(machine['load_before'])}."]
+             f"Linux {machine['kernel']}, read-ahead of its disks {machine['read_ahead_kb']} KiB, {machine['time']}; "
+             f"{machine['busy_before']:.0%} busy before, load {' '.join(machine['load_before'])}."]
     if not machine["quiet"]:
         lines.append("The machine was not quiet: compare within a row, do not quote.")
     if document["quick"]:
@@ -109,6 +109,13 @@ def peers(document):
     return lines + (["", "Clients of the load:", "", *clients] if clients else [])
 
 
+def versions(document):
+    lines = [f"- {peer['title']} ({key}): " + (f"absent: {peer['absent']}" if "absent" in peer else peer["version"])
+             for key, peer in document["peers"].items()]
+    return ["Versions; the settings of each, every figure and the commands stand in [peers.md](peers.md):", "",
+            *(line.replace("\n", " ") for line in lines)]
+
+
 def commands(records):
     """One command a workload; the peers' differ in name and address."""
     seen = {}
@@ -118,10 +125,22 @@ def commands(records):
     return [f"    {command}" for command in seen.values()]
 
 
+def who_wins(record):
+    """Whether more is better; None where it is nobody's merit."""
+    return None if record["metric"] in BESIDE else more_is_better(record)
+
+
 def text(document):
+    """For docs/benchmarks.md: a row for each peer."""
+    lines = [*about(document), *sheets.sheets(document, (name, number, who_wins)), *versions(document)]
+    return "\n".join(lines) + "\n"
+
+
+def details(document):
+    """Every figure with its spread, who wins, and the commands."""
     records = document["results"]
-    lines = [*about(document), *peers(document), "", *table(records), ""]
     behind = lost(records)
+    lines = [*about(document), *peers(document), "", *table(records), ""]
     lines += ["Where a peer wins:", "", *behind, ""] if behind else []
     lines += ["Commands, the first of each workload:", "", *commands(records)]
     return "\n".join(lines) + "\n"
@@ -172,21 +191,24 @@ def pictures(document, out):
     return drawn
 
 
-def shown(drawn):
-    return "".join(f"![{title}]({path.name})\n" for path, title in drawn)
+def shown(drawn, place=""):
+    return "".join(f"![{title}]({place}{path.name})\n" for path, title in drawn)
 
 
 def write(document, out):
+    """The details, with pictures beside them."""
     drawn = pictures(document, out)
-    (out / "peers.md").write_text("# maplog and its peers\n\n" + text(document) + "\n" + shown(drawn))
+    (out / "peers.md").write_text("# maplog and its peers\n\n" + details(document) + "\n" + shown(drawn))
 
 
-def into(path, document):
-    """Renews what stands between the markers of docs/benchmarks.md; they are put at its end the first time."""
-    path = pathlib.Path(path)
-    drawn = [(path.parent / f"{stem}.svg", title) for stem, title, *_ in PICTURES
-             if (path.parent / f"{stem}.svg").exists()]
-    block = f"{BEGIN}\n{text(document)}\n{shown(drawn)}{END}"
+def into(docs, document):
+    """Renews docs/peers.md, docs/pictures, and what stands between the markers of docs/benchmarks.md, which are put at
+    its end the first time."""
+    drawn = pictures(document, docs / "pictures")
+    (docs / "peers.md").write_text("# All figures of bench/peers\n\nWhat they say stands in [benchmarks.md](benchmarks.md)."
+                                   "\n\n" + details(document))
+    path = docs / "benchmarks.md"
+    block = f"{BEGIN}\n{text(document)}\n{shown(drawn, 'pictures/')}{END}"
     old = path.read_text()
     if BEGIN in old:
         new = re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: block, old, flags=re.S)

@@ -3,6 +3,7 @@ import statistics
 
 RUNS, QUICK_RUNS = 5, 3
 NO_DIFFERENCE = "no difference seen"
+LEAST = 1.02  # a smaller ratio is nobody's reason to pick anything
 
 
 def order(subjects, number):
@@ -26,6 +27,8 @@ def compare(one, other, more_is_better=True):
     if not min(one["median"], other["median"]) > 0:
         return "better" if (one["median"] > other["median"]) == more_is_better else "worse"
     ratio = one["median"] / other["median"]
+    if max(ratio, 1 / ratio) < LEAST:
+        return NO_DIFFERENCE
     good = (ratio > 1) == more_is_better
     return f"{max(ratio, 1 / ratio):.3g} times {'better' if good else 'worse'}"
 

@@ -21,7 +21,7 @@ def module(name):
 
 
 rounds, measure = module("rounds"), module("measure")
-report = module("report")  # it takes the rounds from above
+sheets, report = module("sheets"), module("report")  # they take the rounds from above
 
 
 # ---- rounds ----------------------------------------------------------------------------------------
@@ -45,6 +45,7 @@ def test_a_difference_is_told_from_the_better_one():
     assert rounds.compare(fast, slow) == "2 times better"
     assert rounds.compare(slow, fast) == "2 times worse"
     assert rounds.compare(fast, slow, more_is_better=False) == "2 times worse"
+    assert rounds.compare(rounds.summary([101]), rounds.summary([100])) == rounds.NO_DIFFERENCE
 
 
 def test_nothing_at_all_has_no_ratio():
@@ -71,28 +72,44 @@ def record(peer, values, metric="rate", unit="records/s", workload="produce_memo
 
 
 def document(*records):
-    machine = {"cpu": "a CPU", "cpus": 2, "kernel": "6.1", "memory_bytes": 2**34, "load_before": ["0", "0", "0"],
+    machine = {"read_ahead_kb": 128, "cpu": "a CPU", "cpus": 2, "kernel": "6.1", "memory_bytes": 2**34, "load_before": ["0", "0", "0"],
                "busy_before": 0.01, "quiet": True, "time": "today"}
     peers = {"maplog": {"title": "maplog", "version": "1", "settings": {"default": ["none"]}, "client": ["franz-go"]},
              "gone": {"title": "gone", "absent": "no such program"}}
     return {"machine": machine, "quick": False, "complete": True, "peers": peers, "results": list(records)}
 
 
-def test_the_text_has_figures_reasons_and_who_wins():
-    text = report.text(document(record("maplog", [10.0, 11.0]), record("other", [33.0, 34.0]), record("third", [])))
+def test_the_details_have_figures_reasons_and_who_wins():
+    text = report.details(document(record("maplog", [10.0, 11.0]), record("other", [33.0, 34.0]), record("third", [])))
     assert "| | | other | 33.5 records/s | 33 to 34 | 2 | maplog 3.19 times worse |" in text
     assert "- produce_memory_100b_1, rate: other wins, maplog 3.19 times worse." in text
     assert "| | | third |  |  | 0 | failed: a \\| b c |" in text
     assert "absent: no such program" in text and "franz-go" in text and "load produce maplog" in text
 
 
+def test_a_peer_is_a_row_and_a_win_is_bold():
+    more = [record("maplog", [5.0, 5.0], workload="produce_memory_1kib_1"),
+            record("other", [4.0, 6.0], workload="produce_memory_1kib_1")]
+    text = report.text(document(record("maplog", [10.0, 11.0]), record("other", [33.0, 34.0]), record("third", []), *more))
+    assert "| maplog | 10.5 ±5% | 5 ±0% |" in text
+    assert "| other | **33.5 ±1%** | 5 ±20% ~ |" in text
+    assert "- third, 100 B: failed: a | b c" in text
+    assert "absent: no such program" in text
+
+
+def test_what_is_nobodys_merit_is_not_marked():
+    text = report.text(document(record("maplog", [9.0], "page_cache", "bytes", "load"),
+                                record("other", [1.0], "page_cache", "bytes", "load")))
+    assert "**1" not in text and "1 ±0%" in text
+
+
 def test_of_times_less_is_better():
-    text = report.text(document(record("maplog", [10.0, 11.0], "p99", "us"), record("other", [33.0], "p99", "us")))
+    text = report.details(document(record("maplog", [10.0, 11.0], "p99", "us"), record("other", [33.0], "p99", "us")))
     assert "maplog 3.14 times better" in text and "wins" not in text
 
 
 def test_nobody_wins_within_the_noise():
-    text = report.text(document(record("maplog", [10.0, 30.0]), record("other", [29.0, 40.0])))
+    text = report.details(document(record("maplog", [10.0, 30.0]), record("other", [29.0, 40.0])))
     assert rounds.NO_DIFFERENCE in text and "wins" not in text
 
 
@@ -104,19 +121,21 @@ def test_a_busy_machine_and_an_interrupted_run_are_said():
 
 
 def test_numbers_have_three_digits():
-    assert [report.number(value) for value in (0.00123, 12.34, 9999, 12345, 1234567, 5e9)] == \
-        ["0.00123", "12.3", "1e+04", "12.3 k", "1.23 M", "5 G"]
+    assert [report.number(value) for value in (0.00123, 12.34, 1234, 9999, 12345, 1234567, 5e9)] == \
+        ["0.00123", "12.3", "1230", "10000", "12.3 k", "1.23 M", "5 G"]
 
 
 def test_the_markers_of_a_document_are_renewed_in_place(tmp_path):
+    (tmp_path / "pictures").mkdir()
     path = tmp_path / "benchmarks.md"
     path.write_text("# Head\n\nbefore\n")
-    report.into(path, document(record("maplog", [1.0])))
+    report.into(tmp_path, document(record("maplog", [1.0])))
     path.write_text(path.read_text() + "\nafter\n")
-    report.into(path, document(record("maplog", [2.0])))
+    report.into(tmp_path, document(record("maplog", [2.0])))
     text = path.read_text()
     assert text.count(report.BEGIN) == text.count(report.END) == 1
-    assert "before" in text and "after" in text and "2 records/s" in text and "| 1 records/s" not in text
+    assert "before" in text and "after" in text and "| maplog | 2 ±0%" in text and "| maplog | 1 " not in text
+    assert "2 records/s" in (tmp_path / "peers.md").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("gnuplot"), reason="gnuplot is not installed")
