@@ -174,10 +174,10 @@ PEERS = [
 
 #            name: (mode, size, rate, (count, warm), (count, warm) of --quick)
 WORKLOADS = {
-    "local_throughput_100": ("throughput", 100, None, (4_000_000, 1_000_000), (1_000_000, 500_000)),
-    "local_throughput_1024": ("throughput", 1024, None, (600_000, 200_000), (300_000, 200_000)),
-    "local_latency_100k": ("latency", 100, 100_000, (500_000, 200_000), (200_000, 200_000)),
-    "local_latency_1m": ("latency", 100, 1_000_000, (3_000_000, 2_000_000), (2_000_000, 1_000_000)),
+    "local_throughput_100": ("throughput", 100, None, (2_000_000, 500_000), (1_000_000, 500_000)),
+    "local_throughput_1024": ("throughput", 1024, None, (400_000, 200_000), (300_000, 200_000)),
+    "local_latency_100k": ("latency", 100, 100_000, (300_000, 100_000), (200_000, 100_000)),
+    "local_latency_1m": ("latency", 100, 1_000_000, (2_000_000, 1_000_000), (1_000_000, 500_000)),
 }
 METRICS = {
     "throughput": [("rate", "records/s"), ("replay_rate", "records/s")],

@@ -39,12 +39,12 @@ class Amounts:
 
     def __init__(self, quick):
         self.quick = quick
-        self.seconds = 0.6 if quick else 2.5          # of a produce run; what it writes is also consumed
-        self.latency, self.warm = (1.0, 0.3) if quick else (6.0, 1.0)
-        self.most = (256 if quick else 1024) << 20    # bytes of one produce run
+        self.seconds = 0.6 if quick else 1.2          # of a produce run; what it writes is also consumed
+        self.latency, self.warm = (1.0, 0.3) if quick else (3.0, 0.7)
+        self.most = (256 if quick else 512) << 20     # bytes of one produce run
         self.data = (256 if quick else 2048) << 20    # bytes before the kill -9
-        self.idle = 1.0 if quick else 5.0
-        self.pilot = 0.15 if quick else 0.5           # seconds of the longest warm-up, which also tells the rate
+        self.idle = 1.0 if quick else 2.0
+        self.pilot = 0.15 if quick else 0.3           # seconds of the longest warm-up, which also tells the rate
         self.topics = 1000
         self.catchup_rate = 10000
         self.limit = 20 if quick else 90              # seconds that one run of the load may take
