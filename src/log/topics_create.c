@@ -215,8 +215,8 @@ static int add_topics(struct change *change, struct topic_creation *wanted, size
         used += !wanted[i].result;
     }
     qsort(added, used, sizeof *added, compare_names);
-    int result = forget_topics(directory, CHECKPOINT_RECOVERY_POINT, added, used);
-    if (!result)
+    int result = used ? forget_topics(directory, CHECKPOINT_RECOVERY_POINT, added, used) : 0;
+    if (!result && used)
         result = forget_topics(directory, CHECKPOINT_LOG_START, added, used);
     for (size_t i = 0; result && i < used; i++)
         free_slots(change, &added[i]);
@@ -264,13 +264,21 @@ void directory_create_topics(struct directory *directory, struct topic_creation 
     create_topics(directory, wanted, count, NULL);
 }
 
+/* Of a single topic, with the reason as this thread's text. */
+static int outcome(struct topic_creation *wanted)
+{
+    if (wanted->error)
+        error_set(wanted->result, "%s", wanted->error);
+    free(wanted->error);
+    return wanted->result;
+}
+
 int directory_create_topic(struct directory *directory, const char *topic, int32_t partitions,
                            const char *const *configs)
 {
     struct topic_creation wanted = {.topic = topic, .partitions = partitions, .configs = configs};
     directory_create_topics(directory, &wanted, 1);
-    free(wanted.error); /* it is this thread's error_text() */
-    return wanted.result;
+    return outcome(&wanted);
 }
 
 int directory_place_topic(struct directory *directory, const struct topic_placing *placing)
@@ -280,8 +288,7 @@ int directory_place_topic(struct directory *directory, const struct topic_placin
                                     .configs = placing->configs,
                                     .id = placing->id};
     create_topics(directory, &wanted, 1, placing);
-    free(wanted.error);
-    return wanted.result;
+    return outcome(&wanted);
 }
 
 int directory_grow_topic(struct directory *directory, const char *topic, int32_t partitions)

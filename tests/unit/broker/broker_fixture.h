@@ -11,6 +11,7 @@
 #include "wire/errors.h"
 
 #define LATER_MS 20000 /* a time limit that no test reaches */
+#define DELAY_MS 3000 /* of a group's first rebalance, so that it is seen who waits */
 
 static struct broker *broker;
 static struct broker_settings settings;
@@ -79,6 +80,7 @@ static inline void broker_restart(void)
 static inline int broker_make_in(const char *parent)
 {
     broker_settings_default(&settings);
+    settings.group_initial_rebalance_delay_ms = DELAY_MS;
     return log_make_in(parent) ||
            broker_open(log_directory, &settings, &host, clock_wall_ms(), &broker);
 }

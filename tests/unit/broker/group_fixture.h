@@ -16,7 +16,6 @@
 #define DELETE_GROUPS 42
 #define OFFSET_DELETE 47
 
-#define DELAY_MS 3000 /* of the first rebalance */
 #define SESSION_MS 10000
 #define REBALANCE_MS 30000
 

@@ -90,6 +90,14 @@ static void who_is_refused_does_not_keep_the_others_out(void **state)
     assert_false(exists(log_directory, "sized"));
 }
 
+static void a_single_topic_leaves_its_reason_in_the_thread(void **state)
+{
+    (void)state;
+    log_topic("there", NULL, NULL, NULL);
+    assert_code(MAPLOG_EXISTS, directory_create_topic(log_directory, "there", 1, NULL));
+    assert_non_null(strstr(error_text(), "there"));
+}
+
 static void with_nobody_left_nothing_is_stored(void **state)
 {
     (void)state;
@@ -149,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(many_topics_are_one_change),
         TEST(who_is_refused_does_not_keep_the_others_out),
+        TEST(a_single_topic_leaves_its_reason_in_the_thread),
         TEST(with_nobody_left_nothing_is_stored),
         TEST(what_cannot_be_stored_did_not_happen),
     };
