@@ -11,7 +11,7 @@
 #include "wire/errors.h"
 
 #define LATER_MS 20000 /* a time limit that no test reaches */
-#define DELAY_MS 3000 /* of a group's first rebalance, so that it is seen who waits */
+#define DELAY_MS 3000  /* of a group's first rebalance, so that it is seen who waits */
 
 static struct broker *broker;
 static struct broker_settings settings;
