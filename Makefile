@@ -264,7 +264,7 @@ clients: ## real Kafka clients of other languages against the server; fetches th
 bench: $(BENCHES) ## every benchmark, "name value unit roof ratio" a line; JSON=1 for JSON
 	@set -e; for b in $(BENCHES); do $$b $(if $(JSON),--json); done
 
-peers: ## beside what others would pick, two hours, into docs/; QUICK=1: 15 minutes, into build/peers/results
+peers: ## beside what others would pick, an hour and a half, into docs/; QUICK=1: 15 minutes, into build/peers/results
 	+@tools/install-dependencies build peers && $(call part,release) all build/release/bench/sendfile
 	@bench/peers/run $(if $(QUICK),--quick,--docs) $(PEERS)
 

@@ -88,6 +88,9 @@ def about(document):
     lines = [f"{machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_bytes'] / 2**30:.0f} GiB, "
              f"Linux {machine['kernel']}, read-ahead of its disks {machine['read_ahead_kb']} KiB, {machine['time']}; "
              f"{machine['busy_before']:.0%} busy before, load {' '.join(machine['load_before'])}."]
+    runs = [len(record["values"]) for record in document["results"] if record["values"]]
+    if runs:
+        lines.append(f"{max(set(runs), key=runs.count)} rounds.")
     if not machine["quiet"]:
         lines.append("The machine was not quiet: compare within a row, do not quote.")
     if document["quick"]:
