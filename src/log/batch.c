@@ -29,7 +29,7 @@ int batch_refuse(const uint8_t *bytes, size_t available)
                          (size_t)length + BATCH_PREFIX_BYTES, available);
     if (base_offset < 0)
         return error_set(MAPLOG_CORRUPT, "base offset %" PRId64, base_offset);
-    if (last_delta < 0 || base_offset > INT64_MAX - last_delta)
+    if (last_delta < 0 || base_offset >= INT64_MAX - last_delta) /* there is a next offset */
         return error_set(MAPLOG_CORRUPT, "base offset %" PRId64 " with last offset delta %" PRId32,
                          base_offset, last_delta);
     if (records < 0 || records - 1 > last_delta)

@@ -53,10 +53,10 @@ static inline uint64_t batch_load64(const uint8_t *at)
 
 /*
  * Reads and checks the header of the batch at bytes, of which `available` may be looked at: length
- * within available, magic, known codec, offsets not negative, and no more records than offsets
- * (fewer, or none at all, is what compaction leaves). Does not look at the CRC. MAPLOG_CORRUPT with
- * a text that says what is wrong, but not where: the caller adds file and position. *batch is
- * untouched on failure.
+ * within available, magic, known codec, offsets not negative and with a next one behind the last,
+ * and no more records than offsets (fewer, or none at all, is what compaction leaves). Does not
+ * look at the CRC. MAPLOG_CORRUPT with a text that says what is wrong, but not where: the caller
+ * adds file and position. *batch is untouched on failure.
  */
 static inline int batch_read(const uint8_t *bytes, size_t available, struct batch *batch)
 {
@@ -66,12 +66,12 @@ static inline int batch_read(const uint8_t *bytes, size_t available, struct batc
     uint32_t last_delta = batch_load32(bytes + BATCH_LAST_OFFSET_DELTA);
     uint32_t records = batch_load32(bytes + BATCH_RECORD_COUNT);
     uint64_t base_offset = batch_load64(bytes + BATCH_BASE_OFFSET);
-    uint64_t last_offset = base_offset + last_delta;
+    uint64_t next_offset = base_offset + last_delta + 1;
     /* Bytes 16 to 23 at once: magic, CRC, attributes. */
     uint64_t middle = batch_load64(bytes + BATCH_MAGIC);
     uint16_t attributes = (uint16_t)(middle >> 8);
     bool negative =
-        (int32_t)(length | last_delta | records) < 0 || (int64_t)(base_offset | last_offset) < 0;
+        (int32_t)(length | last_delta | records) < 0 || (int64_t)(base_offset | next_offset) < 0;
     bool outside = (uint64_t)length - (BATCH_HEADER_BYTES - BATCH_PREFIX_BYTES) >
                    available - BATCH_HEADER_BYTES;
     if (__builtin_expect(negative | outside | (middle >> 56 != BATCH_MAGIC_V2) |
@@ -84,7 +84,7 @@ static inline int batch_read(const uint8_t *bytes, size_t available, struct batc
         .size = length + BATCH_PREFIX_BYTES,
         .records = (int32_t)records,
         .base_offset = (int64_t)base_offset,
-        .last_offset = (int64_t)last_offset,
+        .last_offset = (int64_t)(next_offset - 1),
         .base_timestamp = (int64_t)bytes_load64(bytes + BATCH_BASE_TIMESTAMP),
         .max_timestamp = (int64_t)bytes_load64(bytes + BATCH_MAX_TIMESTAMP),
         .producer_id = (int64_t)bytes_load64(bytes + BATCH_PRODUCER_ID),

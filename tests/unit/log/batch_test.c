@@ -86,6 +86,7 @@ static const struct {
     {BATCH_LENGTH, 4, 186 - 12 + 1, "a batch of 187 bytes, only 186 are left"},
     {BATCH_BASE_OFFSET, 8, UINT64_MAX, "base offset -1"},
     {BATCH_BASE_OFFSET, 8, INT64_MAX - 2, "last offset delta 3"},
+    {BATCH_BASE_OFFSET, 8, INT64_MAX - 3, "last offset delta 3"}, /* there is no next one */
     {BATCH_LAST_OFFSET_DELTA, 4, 0xffffffff, "last offset delta -1"},
     {BATCH_LAST_OFFSET_DELTA, 4, 2, "4 records with last offset delta 2"},
     {BATCH_RECORD_COUNT, 4, 5, "5 records with last offset delta 3"},
@@ -156,13 +157,13 @@ static void a_batch_without_records_is_fine(void **state)
     }
 }
 
-static void the_largest_offset_is_fine(void **state)
+static void the_largest_offset_that_has_a_next_one_is_fine(void **state)
 {
     (void)state;
     struct batch batch;
-    bytes_store64(bytes + BATCH_BASE_OFFSET, INT64_MAX - 3);
+    bytes_store64(bytes + BATCH_BASE_OFFSET, INT64_MAX - 4);
     assert_int_equal(batch_check_deep(bytes, size, &batch), 0);
-    assert_int_equal(batch.last_offset, INT64_MAX);
+    assert_int_equal(batch.last_offset, INT64_MAX - 1);
 }
 
 static void every_byte_under_the_crc_counts(void **state)
@@ -292,7 +293,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cut_batch_is_refused_at_every_length, make_none, drop),
         cmocka_unit_test(zeros_are_no_batch),
         cmocka_unit_test(a_batch_without_records_is_fine),
-        cmocka_unit_test_setup_teardown(the_largest_offset_is_fine, make_none, drop),
+        cmocka_unit_test_setup_teardown(the_largest_offset_that_has_a_next_one_is_fine, make_none,
+                                        drop),
         cmocka_unit_test_setup_teardown(every_byte_under_the_crc_counts, make_none, drop),
         cmocka_unit_test(foreign_batches_of_every_codec_pass_the_deep_check),
         cmocka_unit_test_setup_teardown(records_that_do_not_add_up_fail_the_deep_check, make_none,
