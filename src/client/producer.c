@@ -169,18 +169,22 @@ static void next_sticky(struct maplog_producer *producer)
     producer->sticky = (producer->sticky + 1) % producer->partitions;
 }
 
+/* The partition's share of records without keys is used up. */
+static bool is_turn_over(const struct maplog_producer *producer)
+{
+    size_t batch_bytes = producer->options.batch_bytes;
+    if (batch_bytes) /* as much as a batch, also where each goes before it is full: linger_ms */
+        return producer->sticky_bytes >= batch_bytes;
+    return producer->sticky_records >= STICKY_RECORDS || producer->sticky_bytes >= STICKY_BYTES;
+}
+
 /* Partition of a record without a key. A batch that is full goes first, so that the next one is
  * begun elsewhere. */
 static int choose_sticky(struct maplog_producer *producer, const struct maplog_record *record,
                          int32_t *partition)
 {
     struct lane *lane = producer->lanes[producer->sticky];
-    if (producer->options.batch_bytes == 0) {
-        if (producer->sticky_records >= STICKY_RECORDS || producer->sticky_bytes >= STICKY_BYTES)
-            next_sticky(producer);
-        producer->sticky_records++;
-        producer->sticky_bytes += record->value_size;
-    } else if (lane && !lane_fits(lane, record)) {
+    if (producer->options.batch_bytes && lane && !lane_fits(lane, record)) {
         int result = record_check(record);
         if (!result)
             result = lane_publish(lane);
@@ -189,7 +193,11 @@ static int choose_sticky(struct maplog_producer *producer, const struct maplog_r
         if (result)
             return error_prefix(result, "this record was not taken");
         next_sticky(producer);
+    } else if (is_turn_over(producer)) {
+        next_sticky(producer);
     }
+    producer->sticky_records++;
+    producer->sticky_bytes += record->value_size;
     *partition = producer->sticky;
     return 0;
 }

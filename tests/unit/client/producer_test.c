@@ -181,6 +181,24 @@ static void records_without_a_key_fill_all_partitions(void **state)
     assert_ok(maplog_producer_close(producer));
 }
 
+/* Each batch goes by its time, long before it is full. */
+static void a_slow_producer_fills_all_partitions_too(void **state)
+{
+    (void)state;
+    make_topic("slow", 3, NULL);
+    const struct maplog_producer_options options = {.batch_bytes = 500, .linger_ms = 1};
+    struct maplog_producer *producer = open_producer("slow", &options);
+    const struct maplog_record record = {.value = "0123456789012345678901234567890123456789",
+                                         .value_size = 40};
+    for (int i = 0; i < 60; i++) {
+        assert_ok(maplog_produce(producer, &record, NULL));
+        assert_ok(maplog_flush(producer));
+    }
+    maplog_producer_close(producer);
+    for (int32_t i = 0; i < 3; i++)
+        assert_true(describe("slow", i).end_offset >= 10);
+}
+
 static void the_caller_may_choose_the_partition(void **state)
 {
     (void)state;
@@ -356,6 +374,7 @@ int main(void)
         cmocka_unit_test(the_log_may_stamp_the_append_time),
         cmocka_unit_test(a_key_goes_where_java_sends_it),
         cmocka_unit_test(records_without_a_key_fill_all_partitions),
+        cmocka_unit_test(a_slow_producer_fills_all_partitions_too),
         cmocka_unit_test(the_caller_may_choose_the_partition),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(durable_acks_wait_for_the_disk),
